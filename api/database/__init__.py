@@ -1,0 +1,1 @@
+"""Connections that survive serverless: URLs, engine, sessions, timeouts, tables, repositories."""
