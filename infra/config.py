@@ -1,0 +1,144 @@
+"""What a project says about itself: `[tool.bough]` in its pyproject.toml."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from infra.errors import InfraError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_NAME: Final = r"[^\W\d]\w*"
+_DOTTED: Final = rf"{_NAME}(\.{_NAME})*"
+
+#: What each string key must look like, and how to say so.
+_SYNTAX: Final = {
+    "app": (re.compile(rf"{_DOTTED}:{_DOTTED}"), 'an import string, "package.module:attribute"'),
+    "handler": (re.compile(rf"{_NAME}([./]{_NAME})+"), 'Lambda\'s notation, "package.module.function"'),
+    "metadata": (re.compile(rf"{_DOTTED}:{_DOTTED}"), 'an import string, "package.module:attribute"'),
+    "migrations": (re.compile(r"[^/].*"), "a folder, relative to pyproject.toml"),
+}
+
+
+class ConfigError(InfraError):
+    """The project's configuration is missing or wrong; the message names the file and the key."""
+
+    code: ClassVar[str] = "CONFIG_INVALID"
+    exit_code: ClassVar[int] = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project on this machine, as its pyproject.toml describes it.
+
+    Args:
+        root: The folder of pyproject.toml, absolute.
+        name: `[project].name`, or the folder's name.
+        app: Import string of the ASGI app that the default handler wraps.
+        handler: What Lambda calls, in its own notation.
+        include: Glob patterns, relative to `root`, of files and folders that the artifact holds
+            besides the top-level packages of `app` and `handler`. A match keeps its path; one
+            below `src/` loses that prefix.
+        metadata: Import string of SQLAlchemy's `MetaData`.
+        migrations: Alembic's folder, relative to `root`; it need not exist.
+    """
+
+    root: Path
+    name: str
+    app: str = "api.app:app"
+    handler: str = "api.handler.handler"
+    include: tuple[str, ...] = ()
+    metadata: str = "api.models:metadata"
+    migrations: str = "migrations"
+
+
+_KEYS: Final = tuple(field.name for field in fields(Project) if field.name not in {"root", "name"})
+
+
+def load_project(start: Path) -> Project:
+    """Find and read the project that `start` (a folder) lies in.
+
+    It is the nearest folder upwards whose pyproject.toml has `[tool.bough]`; where none has, the
+    nearest with a pyproject.toml at all, with every key at its default.
+
+    Raises:
+        ConfigError: There is no pyproject.toml, it is not TOML, or `[tool.bough]` is wrong.
+    """
+    start = start.resolve()
+    nearest: tuple[Path, dict[str, Any]] | None = None
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if not file.is_file():
+            continue
+        document = _read(file)
+        if "bough" in document.get("tool", {}):
+            return _project(folder, document)
+        nearest = nearest or (folder, document)
+    if nearest is None:
+        raise ConfigError(
+            f"no pyproject.toml in {start} or above it",
+            hint="run the command inside a project, or create one with `uv init`",
+        )
+    return _project(*nearest)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _project(root: Path, document: Mapping[str, Any]) -> Project:
+    table = document.get("tool", {}).get("bough", {})
+    file = root / "pyproject.toml"
+    if not isinstance(table, dict):
+        raise ConfigError(f"[tool.bough] in {file} must be a table, not {_kind(table)}")
+    for key, value in table.items():
+        _check(file, key, value)
+    name = document.get("project", {}).get("name", root.name)
+    values = {**table, "include": tuple(table.get("include", ()))}
+    return Project(root=root, name=str(name), **values)
+
+
+def _check(file: Path, key: str, value: object) -> None:
+    """Refuse a key that does not exist or a value of the wrong type or form."""
+    if key not in _KEYS:
+        near = difflib.get_close_matches(key, _KEYS, n=1)
+        raise ConfigError(
+            f"[tool.bough] in {file} has no key {key!r}",
+            hint=f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(_KEYS)}",
+        )
+    if key == "include":
+        _check_include(file, value)
+        return
+    if not isinstance(value, str):
+        raise ConfigError(f"[tool.bough] {key} in {file} must be a string, not {_kind(value)}")
+    pattern, form = _SYNTAX[key]
+    if not pattern.fullmatch(value):
+        raise ConfigError(f"[tool.bough] {key} in {file} must be {form}, not {value!r}")
+
+
+def _check_include(file: Path, value: object) -> None:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise ConfigError(
+            f"[tool.bough] include in {file} must be a list of strings",
+            hint='for example: include = ["shared", "templates/*.html"]',
+        )
+    for pattern in value:
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            raise ConfigError(f"[tool.bough] include in {file}: {pattern!r} leads out of the project")
+
+
+def _kind(value: object) -> str:
+    """Name a value's type as TOML does."""
+    names = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "an array"}
+    return names.get(type(value), "a table" if isinstance(value, dict) else type(value).__name__)
