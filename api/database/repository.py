@@ -1,0 +1,45 @@
+"""The small part that every repository shares; the rest each resource says itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Select
+    from sqlalchemy.orm.interfaces import ORMOption
+
+    from api.database.session import ReadSession, WriteSession
+
+Row = TypeVar("Row")
+
+
+class Repository(Generic[Row]):
+    """Statements about one table.
+
+    It holds no session: each method takes one, and its type says whether the method writes. It
+    never commits; the edge does (`session.write`).
+    """
+
+    def __init__(self, table: type[Row]) -> None:
+        """Remember the mapped class."""
+        self.table = table
+
+    async def get(self, session: ReadSession, key: Any, *, options: Sequence[ORMOption] = ()) -> Row | None:
+        """Return the row with this primary key, with the relationships that `options` load."""
+        return await session.get(self.table, key, options=options)
+
+    async def list(self, session: ReadSession, statement: Select[tuple[Row]]) -> Sequence[Row]:
+        """Return all rows of a statement, which must carry its own LIMIT."""
+        return (await session.scalars(statement)).unique().all()
+
+    async def add(self, session: WriteSession, row: Row) -> Row:
+        """Insert a row now, so that its constraints speak here and not at the commit.
+
+        Raises:
+            ConstraintViolationError: A constraint refused it.
+        """
+        session.add(row)
+        await session.flush()
+        return row

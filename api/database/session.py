@@ -1,0 +1,182 @@
+"""Sessions: reads in AUTOCOMMIT, writes in one transaction committed once at the edge.
+
+One request has one session and so one connection: a request that reads (the current user) and then
+writes must not wait for itself on a pool of one. `ReadSession` and `WriteSession` are two types of
+that session: a function that takes a `WriteSession` cannot be called with a `ReadSession`, and a read
+session refuses to write before anything is sent.
+
+Reads in AUTOCOMMIT cost 2 round trips instead of 4; each statement sees its own snapshot. A read that
+needs one snapshot for several statements asks for `consistent`.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType
+
+from fastapi import Depends
+from sqlalchemy import TextClause, event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from api.database.engine import get_engine
+from api.database.errors import ReadOnlySessionError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from api.database.timeouts import Timeouts
+
+#: A session that reads; each statement in its own snapshot unless opened by `consistent`.
+ReadSession = NewType("ReadSession", AsyncSession)
+#: A session inside a transaction; usable wherever a `ReadSession` is.
+WriteSession = NewType("WriteSession", ReadSession)
+
+Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+
+_READING: Final = re.compile(r"\s*(select|show|values|table|explain)\b", re.IGNORECASE)
+
+
+class _Session(Session):
+    """The one session of a request; `writable` only inside `write`."""
+
+    writable = False
+
+
+@event.listens_for(_Session, "do_orm_execute")
+def _refuse_writing_statement(state: ORMExecuteState) -> None:
+    session = state.session
+    if not isinstance(session, _Session) or session.writable or state.is_select:
+        return
+    statement = state.statement
+    if isinstance(statement, TextClause) and _READING.match(statement.text):
+        return
+    message = f"a read session was given {type(statement).__name__}; take a WriteSession"
+    raise ReadOnlySessionError(message)
+
+
+@event.listens_for(_Session, "before_flush")
+def _refuse_flush(session: Session, *_: Any) -> None:
+    if isinstance(session, _Session) and not session.writable:
+        message = "a read session holds changes, which it cannot send; take a WriteSession"
+        raise ReadOnlySessionError(message)
+
+
+@asynccontextmanager
+async def read(engine: AsyncEngine | None = None) -> AsyncIterator[ReadSession]:
+    """Open a session that reads.
+
+    Raises:
+        ReadOnlySessionError: It was asked to write.
+    """
+    bind = (engine or get_engine()).execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
+    session = AsyncSession(bind, sync_session_class=_Session, expire_on_commit=False)
+    try:
+        yield ReadSession(session)
+    finally:
+        await session.close()
+
+
+@asynccontextmanager
+async def write(
+    session: ReadSession,
+    *,
+    timeouts: Timeouts | None = None,
+    isolation: Isolation = "READ COMMITTED",
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[WriteSession]:
+    """Run one transaction in a request's session: committed at the end, rolled back on any exception.
+
+    What the session read before is detached, so that nothing read outside the transaction is
+    written back by it.
+
+    Args:
+        session: The request's session; afterwards it reads again.
+        timeouts: Limits of this transaction instead of the role's; they ride on its `BEGIN`.
+        isolation: The transaction's isolation level.
+        settings: More `SET LOCAL`, by name; plain words only.
+
+    Raises:
+        CommitUncertainError: The connection ended under `COMMIT`.
+        DatabaseError: Any other failure; nothing was committed.
+    """
+    async with _transaction(session, isolation, timeouts, settings, readonly=False):
+        sync_session = _guarded(session)
+        sync_session.writable = True
+        try:
+            yield WriteSession(session)
+            await session.commit()
+        finally:
+            sync_session.writable = False
+
+
+@asynccontextmanager
+async def consistent(session: ReadSession, *, timeouts: Timeouts | None = None) -> AsyncIterator[ReadSession]:
+    """Read several statements from one snapshot (REPEATABLE READ, READ ONLY); 2 round trips more."""
+    async with _transaction(session, "REPEATABLE READ", timeouts, None, readonly=True):
+        yield session
+
+
+@asynccontextmanager
+async def _transaction(
+    session: ReadSession,
+    isolation: Isolation,
+    timeouts: Timeouts | None,
+    settings: Mapping[str, str] | None,
+    *,
+    readonly: bool,
+) -> AsyncIterator[None]:
+    """Move the session's connection out of AUTOCOMMIT, and back to reading at the end."""
+    if _guarded(session).writable:
+        message = "the session is inside a transaction already; use begin_nested() for a savepoint"
+        raise RuntimeError(message)
+    await session.close()  # gives the connection back and detaches what was read; no round trip
+    local_settings = {**(timeouts.settings() if timeouts else {}), **(settings or {})}
+    await session.connection(
+        execution_options={
+            "isolation_level": isolation,
+            "postgresql_readonly": readonly,
+            "local_settings": local_settings,
+        }
+    )
+    try:
+        yield
+    finally:
+        await session.close()
+
+
+def _guarded(session: ReadSession) -> _Session:
+    sync_session = session.sync_session
+    if not isinstance(sync_session, _Session):
+        message = "the session was not opened by api.database.session.read"
+        raise TypeError(message)
+    return sync_session
+
+
+async def _request_session() -> AsyncIterator[ReadSession]:
+    async with read() as session:
+        yield session
+
+
+# "function": closed, and committed, before the response leaves. FastAPI's default would acknowledge
+# a write first and commit it afterwards.
+ReadSessionDep = Annotated[ReadSession, Depends(_request_session, scope="function")]
+
+
+def writing(
+    *, timeouts: Timeouts | None = None, isolation: Isolation = "READ COMMITTED"
+) -> Callable[..., AsyncIterator[WriteSession]]:
+    """Make a dependency that opens a transaction with its own limits or isolation.
+
+    Use: `Annotated[WriteSession, Depends(writing(timeouts=…), scope="function")]`.
+    """
+
+    async def write_session(session: ReadSessionDep) -> AsyncIterator[WriteSession]:
+        async with write(session, timeouts=timeouts, isolation=isolation) as writer:
+            yield writer
+
+    return write_session
+
+
+WriteSessionDep = Annotated[WriteSession, Depends(writing(), scope="function")]

@@ -1,0 +1,105 @@
+"""Turn asyncpg's and SQLAlchemy's exceptions into `errors.py`'s, by SQLSTATE; nowhere else.
+
+SQLSTATEs: PostgreSQL's Appendix A. Poolers speak differently: PgBouncer 1.18 sends 08P01 for its own
+refusals, Supavisor XX000 with `(CODE) message` (its `lib/supavisor/errors/`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from api.database import errors
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
+
+_BY_SQLSTATE: Final[dict[str, type[errors.DatabaseError]]] = {
+    "23502": errors.NotNullViolationError,
+    "23503": errors.ForeignKeyViolationError,
+    "23001": errors.ForeignKeyViolationError,
+    "23505": errors.UniqueViolationError,
+    "23514": errors.CheckViolationError,
+    "25P03": errors.ConnectionLostError,
+    "25P04": errors.ConnectionLostError,
+    "28000": errors.DatabaseAuthenticationError,
+    "28P01": errors.DatabaseAuthenticationError,
+    "3D000": errors.DatabaseUnavailableError,
+    "40001": errors.SerializationError,
+    "40P01": errors.DeadlockError,
+    "53300": errors.DatabaseUnavailableError,
+    "55P03": errors.LockTimeoutError,
+    "57014": errors.StatementTimeoutError,
+    "57P01": errors.ConnectionLostError,
+    "57P02": errors.ConnectionLostError,
+    "57P03": errors.DatabaseUnavailableError,
+    "57P05": errors.ConnectionLostError,
+}
+_BY_DRIVER_CLASS: Final[dict[str, type[errors.DatabaseError]]] = {
+    "DeadlineExceeded": errors.DeadlineExceededError,
+    "ConnectionLost": errors.ConnectionLostError,
+    "CommitUncertain": errors.CommitUncertainError,
+    "CommitRefused": errors.DatabaseError,
+}
+_SUPAVISOR: Final = re.compile(r"\((E[A-Z]+)\)")
+_SUPAVISOR_BUSY: Final = {"EMAXCONN", "EMAXCONNSESSION", "ECHECKOUTTIMEOUT"}
+
+
+def translate(context: ExceptionContext) -> errors.DatabaseError | None:
+    """Return our error for a failed statement; `None` leaves SQLAlchemy's (a bug in the statement)."""
+    error: Any = context.original_exception
+    known = _BY_DRIVER_CLASS.get(type(error).__name__)
+    if known is not None:
+        return known(str(error))
+    sqlstate = getattr(error, "sqlstate", None)
+    if sqlstate is None:
+        return errors.ConnectionLostError(_lost(error)) if context.is_disconnect or isinstance(error, OSError) else None
+    return _from_sqlstate(sqlstate, error, lost=context.is_disconnect)
+
+
+def translate_connect_error(error: BaseException, limit: float) -> errors.DatabaseError:
+    """Return our error for a connection that could not be made within `limit` seconds."""
+    if isinstance(error, asyncpg.PostgresError):
+        found = _from_sqlstate(error.sqlstate or "", error, lost=True)
+        if isinstance(found, errors.DatabaseUnavailableError | errors.PoolExhaustedError):
+            return found
+        return errors.DatabaseUnavailableError(f"the database refused the connection: {_first_line(error)}")
+    if isinstance(error, TimeoutError):
+        return errors.DatabaseUnavailableError(f"no connection to the database within {limit:.3g} s")
+    return errors.DatabaseUnavailableError(f"the database cannot be reached: {_first_line(error)}")
+
+
+def _from_sqlstate(sqlstate: str, error: Any, *, lost: bool) -> errors.DatabaseError | None:
+    message = _first_line(error)
+    kind = _BY_SQLSTATE.get(sqlstate)
+    if kind is not None and issubclass(kind, errors.ConstraintViolationError):
+        return kind(message, getattr(_asyncpg_error(error), "constraint_name", None))
+    if kind is not None:
+        return kind(message)
+    if sqlstate.startswith("23"):
+        return errors.ConstraintViolationError(message, getattr(_asyncpg_error(error), "constraint_name", None))
+    supavisor = _SUPAVISOR.match(message)
+    if supavisor:
+        busy = supavisor[1] in _SUPAVISOR_BUSY
+        return (errors.PoolExhaustedError if busy else errors.DatabaseUnavailableError)(message)
+    if sqlstate.startswith("08") or lost:
+        return errors.ConnectionLostError(message)
+    return None
+
+
+def _asyncpg_error(error: Any) -> Any:
+    """Return asyncpg's own exception, which the adapter keeps as the cause."""
+    return error if isinstance(error, asyncpg.PostgresError) else error.__cause__
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the message without DETAIL, which quotes the row's values."""
+    cause = error if isinstance(error, asyncpg.PostgresError) else error.__cause__ or error
+    text = getattr(cause, "message", None) or str(cause) or type(cause).__name__
+    return text.partition("\n")[0]
+
+
+def _lost(error: BaseException) -> str:
+    return f"the connection to the database was lost: {_first_line(error)}"
