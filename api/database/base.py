@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime  # noqa: TC003  SQLAlchemy resolves Mapped[datetime] at run time
+from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -43,7 +43,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True)}
     # The server's values come back with RETURNING in the same round trip; without it an UPDATE
     # leaves `updated_at` expired and the next access fails outside the session's greenlet.
-    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012  typed by DeclarativeBase
 
 
 class UuidKey:
@@ -60,6 +60,4 @@ class Timestamps:
     """
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(
-        server_default=func.now(), server_onupdate=FetchedValue()
-    )
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), server_onupdate=FetchedValue())

@@ -16,13 +16,11 @@ when SQLAlchemy changes underneath (hence the upper version bound in pyproject.t
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import asyncpg
-from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import (
     AsyncAdapt_asyncpg_connection,
     AsyncAdapt_asyncpg_cursor,
@@ -33,10 +31,10 @@ from sqlalchemy.dialects.postgresql.asyncpg import (
 from sqlalchemy.engine.characteristics import ConnectionCharacteristic
 from sqlalchemy.util import await_only
 
-from api.database.errors import DatabaseUnavailableError
+from api.database.begin import begin_message
+from api.database.connect import connect
 from api.database.statistics import statistics
 from api.database.timeouts import DEADLINE_MARGIN, Timeouts, remaining
-from api.database.translation import translate_connect_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -48,26 +46,20 @@ if TYPE_CHECKING:
 #: (for the pooler, for a lock of a migration) loses nothing but its place.
 FIRST_ANSWER_TIMEOUT: Final = 4.0
 
-#: Seconds that a connection attempt may take, and that the URL may shorten.
-CONNECT_TIMEOUT: Final = 10.0
-
-_SAFE_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*")
-_SAFE_VALUE: Final = re.compile(r"[A-Za-z0-9_.:-]*")
-
 
 class DBAPI(AsyncAdapt_asyncpg_dbapi):
     """The adapter's exceptions, and three of our own for `translation.py` to tell apart."""
 
-    class DeadlineExceeded(AsyncAdapt_asyncpg_dbapi.OperationalError):  # noqa: N818  a DBAPI name
+    class DeadlineExceeded(AsyncAdapt_asyncpg_dbapi.OperationalError):
         """The invocation's time ran out under the statement."""
 
-    class ConnectionLost(AsyncAdapt_asyncpg_dbapi.OperationalError):  # noqa: N818
+    class ConnectionLost(AsyncAdapt_asyncpg_dbapi.OperationalError):
         """The server went silent or the socket closed."""
 
-    class CommitUncertain(AsyncAdapt_asyncpg_dbapi.OperationalError):  # noqa: N818
+    class CommitUncertain(AsyncAdapt_asyncpg_dbapi.OperationalError):
         """The connection ended under COMMIT."""
 
-    class CommitRefused(AsyncAdapt_asyncpg_dbapi.OperationalError):  # noqa: N818
+    class CommitRefused(AsyncAdapt_asyncpg_dbapi.OperationalError):
         """The server answered COMMIT with ROLLBACK: an earlier error was swallowed."""
 
 
@@ -189,7 +181,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
         """Wait until asyncpg's cancel request was sent and answered, then close."""
         self._transaction = None
         try:
-            await self._connection.close(timeout=DEADLINE_MARGIN / 2)
+            await self._connection.close(timeout=DEADLINE_MARGIN / 2)  # type: ignore[arg-type]  # asyncpg takes a float
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self._connection.terminate()
 
@@ -232,21 +224,12 @@ class Connection(AsyncAdapt_asyncpg_connection):
         """Return the message that opens the transaction; `None` for a plain AUTOCOMMIT statement."""
         settings = dict(self.local_settings)
         left = remaining()
-        if left is not None:
-            wanted = self._dialect.statement_timeout(settings)
-            if left < wanted:
-                settings["statement_timeout"] = f"{max(1, int(left * 1000))}ms"
+        if left is not None and left < self._dialect.statement_timeout(settings):
+            settings["statement_timeout"] = f"{max(1, int(left * 1000))}ms"
         if self.autocommit and not settings:
             return None
-        level = None if self.autocommit else self.isolation_level
-        words = ["BEGIN"]
-        if level:
-            words.append(f"ISOLATION LEVEL {level.replace('_', ' ').upper()}")
-        if self.readonly:
-            words.append("READ ONLY")
-        if self.deferrable:
-            words.append("DEFERRABLE")
-        return "; ".join([" ".join(words), *(f"SET LOCAL {_setting(*item)}" for item in settings.items())])
+        isolation = None if self.autocommit else self.isolation_level
+        return begin_message(isolation, readonly=self.readonly, deferrable=self.deferrable, settings=settings)
 
     async def _call_and_discard(self, fn: Callable[[], Awaitable[Any]]) -> None:
         async with self._within_deadline():
@@ -280,15 +263,15 @@ class LocalSettings(ConnectionCharacteristic):
 
     def reset_characteristic(self, dialect: Any, dbapi_conn: DBAPIConnection) -> None:  # noqa: ARG002
         """Return to the role's defaults."""
-        dbapi_conn.local_settings = {}  # type: ignore[attr-defined]
+        dbapi_conn.local_settings = {}
 
     def set_characteristic(self, dialect: Any, dbapi_conn: DBAPIConnection, value: Any) -> None:  # noqa: ARG002
         """Keep the settings for the next `BEGIN`."""
-        dbapi_conn.local_settings = value  # type: ignore[attr-defined]
+        dbapi_conn.local_settings = value
 
     def get_characteristic(self, dialect: Any, dbapi_conn: DBAPIConnection) -> Any:  # noqa: ARG002
         """Return what the next `BEGIN` will set."""
-        return dbapi_conn.local_settings  # type: ignore[attr-defined]
+        return dbapi_conn.local_settings
 
 
 class Dialect(PGDialect_asyncpg):
@@ -310,7 +293,7 @@ class Dialect(PGDialect_asyncpg):
         self.role_timeouts = role_timeouts or Timeouts()
 
     @classmethod
-    def import_dbapi(cls) -> DBAPI:
+    def import_dbapi(cls) -> Any:
         """Return asyncpg, adapted."""
         return DBAPI(asyncpg)
 
@@ -326,10 +309,11 @@ class Dialect(PGDialect_asyncpg):
             DatabaseUnavailableError: Refused, unreachable, not in time, or no time left.
             DatabaseAuthenticationError: Wrong user or password.
         """
-        limit = min(options.pop("timeout", None) or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
+        if args:
+            raise TypeError("asyncpg's arguments come by name")
 
         async def open_() -> Any:
-            return await _open(limit, args, options)
+            return await connect(options)
 
         return Connection(self, await_only(open_()), open_)
 
@@ -350,37 +334,6 @@ class Dialect(PGDialect_asyncpg):
         self._backslash_escapes = settings.standard_conforming_strings == "off"
 
 
-async def _open(limit: float, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Connect within `limit` seconds and the deadline."""
-    left = remaining()
-    if left is not None:
-        limit = min(limit, left)
-    if limit <= 0:
-        message = "no time was left of the invocation to connect"
-        raise DatabaseUnavailableError(message)
-    counters = statistics.get()
-    started = time.perf_counter()
-    try:
-        return await asyncpg.connect(*args, **options, timeout=limit, statement_cache_size=0)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise translate_connect_error(error, limit) from error
-    finally:
-        if counters:
-            counters.connections += 1
-            counters.seconds += time.perf_counter() - started
-
-
 def _driver(connection: Any) -> Any:
     """Return the asyncpg connection under a SQLAlchemy connection."""
     return connection.connection.dbapi_connection.driver_connection
-
-
-def _setting(name: str, value: str) -> str:
-    """Render one `SET LOCAL`; the message takes no parameters, so only harmless words pass."""
-    if not _SAFE_NAME.fullmatch(name) or not _SAFE_VALUE.fullmatch(value):
-        message = f"{name!r} cannot be set in the message of BEGIN: names and values are plain words there"
-        raise ValueError(message)
-    return f"{name} = '{value}'"
-
-
-registry.register("postgresql.bough", __name__, "Dialect")

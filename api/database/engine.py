@@ -12,10 +12,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event, exc
+from sqlalchemy.dialects import registry
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from api.database.dialect import Connection
 from api.database.errors import PoolExhaustedError
 from api.database.timeouts import Timeouts
 from api.database.translation import translate
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from api.database.connection_url import ConnectionUrl
+    from api.database.dialect import Connection
 
 #: Seconds after which a pooled connection is replaced whatever its use.
 RECYCLE: Final = 300
@@ -34,6 +35,8 @@ IDLE_THRESHOLD: Final = 30.0
 #: Seconds that a checkout waits for the pool's one connection. In a Lambda nobody else holds it: a
 #: wait means a request that waits for itself.
 POOL_TIMEOUT: Final = 5.0
+
+registry.register("postgresql.bough", "api.database.dialect", "Dialect")
 
 _engine: AsyncEngine | None = None
 
@@ -131,7 +134,7 @@ def get_engine() -> AsyncEngine:
 
 async def dispose() -> None:
     """Drop every connection; the next request makes a new engine. Runs before a SnapStart snapshot."""
-    global _engine  # noqa: PLW0603
+    global _engine
     if _engine is not None:
         engine, _engine = _engine, None
         await engine.dispose()

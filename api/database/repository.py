@@ -30,7 +30,7 @@ class Repository(Generic[Row]):
         """Return the row with this primary key, with the relationships that `options` load."""
         return await session.get(self.table, key, options=options)
 
-    async def list(self, session: ReadSession, statement: Select[tuple[Row]]) -> Sequence[Row]:
+    async def list(self, session: ReadSession, statement: Select[Row]) -> Sequence[Row]:
         """Return all rows of a statement, which must carry its own LIMIT."""
         return (await session.scalars(statement)).unique().all()
 

@@ -23,6 +23,8 @@ from typing import Final
 #: server, write the problem document and return it.
 DEADLINE_MARGIN: Final = 1.0
 
+_SHORTEST: Final = 0.001
+
 #: When the running invocation's statements must have ended, on the event loop's clock, in seconds.
 #: `None` outside an invocation. The loop's clock suffices: an environment is never frozen while it
 #: serves a request.
@@ -49,9 +51,8 @@ class Timeouts:
     def __post_init__(self) -> None:
         """Refuse what PostgreSQL would take for "no limit"."""
         for name in self.__slots__:
-            if getattr(self, name) < 0.001:
-                msg = f"{name} timeout must be at least 0.001 s, not {getattr(self, name)}"
-                raise ValueError(msg)
+            if getattr(self, name) < _SHORTEST:
+                raise ValueError(f"{name} timeout must be at least {_SHORTEST} s, not {getattr(self, name)}")
 
     def settings(self) -> dict[str, str]:
         """Return PostgreSQL's names and values, in milliseconds: what `SHOW` and `ALTER ROLE` take."""

@@ -55,7 +55,8 @@ def translate(context: ExceptionContext) -> errors.DatabaseError | None:
         return known(str(error))
     sqlstate = getattr(error, "sqlstate", None)
     if sqlstate is None:
-        return errors.ConnectionLostError(_lost(error)) if context.is_disconnect or isinstance(error, OSError) else None
+        lost = context.is_disconnect or isinstance(error, OSError)
+        return errors.ConnectionLostError(_lost(error)) if lost else None
     return _from_sqlstate(sqlstate, error, lost=context.is_disconnect)
 
 
@@ -75,11 +76,11 @@ def _from_sqlstate(sqlstate: str, error: Any, *, lost: bool) -> errors.DatabaseE
     message = _first_line(error)
     kind = _BY_SQLSTATE.get(sqlstate)
     if kind is not None and issubclass(kind, errors.ConstraintViolationError):
-        return kind(message, getattr(_asyncpg_error(error), "constraint_name", None))
+        return kind(message, _constraint(error))
     if kind is not None:
         return kind(message)
     if sqlstate.startswith("23"):
-        return errors.ConstraintViolationError(message, getattr(_asyncpg_error(error), "constraint_name", None))
+        return errors.ConstraintViolationError(message, _constraint(error))
     supavisor = _SUPAVISOR.match(message)
     if supavisor:
         busy = supavisor[1] in _SUPAVISOR_BUSY
@@ -89,9 +90,10 @@ def _from_sqlstate(sqlstate: str, error: Any, *, lost: bool) -> errors.DatabaseE
     return None
 
 
-def _asyncpg_error(error: Any) -> Any:
-    """Return asyncpg's own exception, which the adapter keeps as the cause."""
-    return error if isinstance(error, asyncpg.PostgresError) else error.__cause__
+def _constraint(error: Any) -> str | None:
+    """Return the constraint's name from asyncpg's own exception, which the adapter keeps as the cause."""
+    cause = error if isinstance(error, asyncpg.PostgresError) else error.__cause__
+    return getattr(cause, "constraint_name", None)
 
 
 def _first_line(error: BaseException) -> str:
