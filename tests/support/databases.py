@@ -1,0 +1,85 @@
+"""Databases for tests: one cluster and one pooler for a worker, one database for a test."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+from psycopg import sql
+
+from infra.branches import application_role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.database.connection_url import DirectUrl, PooledUrl
+    from infra.local.pooler import Pooler
+    from infra.local.postgres import PostgresCluster
+
+OWNER: Final = "bough_owner"
+APPLICATION: Final = "bough_app"
+
+
+@dataclass(frozen=True)
+class Database:
+    """One test's own database."""
+
+    name: str
+    pooled: PooledUrl
+    direct: DirectUrl
+    superuser: DirectUrl
+
+
+@dataclass(frozen=True)
+class World:
+    """A cluster and a pooler, and how to reach any database of theirs."""
+
+    cluster: PostgresCluster
+    pooler: Pooler
+    owner_password: str
+    application_password: str
+
+    def direct(self, database: str) -> DirectUrl:
+        """Return the URL past the pooler, as the owner."""
+        url = self.cluster.superuser_url(database)
+        return url.replace(user=OWNER, password=self.owner_password)
+
+    def pooled(self, database: str) -> PooledUrl:
+        """Return the URL through the pooler, as the application role."""
+        return self.pooler.url(database, APPLICATION, self.application_password)
+
+    def superuser(self, database: str) -> DirectUrl:
+        """Return the URL past the pooler, as the superuser."""
+        return self.cluster.superuser_url(database)
+
+    @contextmanager
+    def new_database(self, template: str | None = None) -> Iterator[Database]:
+        """Create a provisioned database, empty or a copy, and drop it at the end."""
+        name = f"test_{secrets.token_hex(6)}"
+        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}" if template else "CREATE DATABASE {}")
+        self._maintain(create.format(*map(sql.Identifier, (name, OWNER, template) if template else (name,))))
+        try:
+            with psycopg.connect(self.superuser(name).libpq()) as connection:
+                if template:
+                    application_role.grant(connection, owner=OWNER, application=APPLICATION)
+                else:
+                    self._provision(connection)
+            yield Database(name, self.pooled(name), self.direct(name), self.superuser(name))
+        finally:
+            self._maintain(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _provision(self, connection: psycopg.Connection) -> None:
+        application_role.provision(
+            connection,
+            owner=OWNER,
+            owner_password=self.owner_password,
+            application=APPLICATION,
+            application_password=self.application_password,
+        )
+
+    def _maintain(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.superuser("postgres").libpq(), autocommit=True) as connection:
+            connection.execute(statement)
