@@ -15,7 +15,7 @@ The same meaning for both drivers:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.engine import URL
@@ -26,11 +26,12 @@ from api.database.connection_url_parameters import (
     known_parameters,
     why_not_asyncpg,
     why_not_pooled_options,
+    with_defaults,
 )
 from api.database.connection_url_provider import (
     Provider,
-    Refusal,
     provider_of,
+    refuse,
     why_not_direct,
     why_not_pooled,
     why_not_user,
@@ -55,37 +56,42 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectionUrl", "ConnectionUrlError", "DirectUrl", "PooledUrl", "Provider"]
 
-_VERIFYING = ("verify-ca", "verify-full")
 
-
-@dataclass(frozen=True, repr=False)
 class ConnectionUrl:
-    """A user's way to one database; made with `parse`, compared by value, printed without password.
+    """A user's way to one database: immutable, compared by value, printed without the password.
 
-    Args:
-        host: Host name in lower case, IP address without brackets, or a socket's absolute folder.
-        port: TCP port, or the number in the socket's name.
-        database: Name of the database.
-        user: Name of the role, on Supabase's shared pooler with the project's reference.
-
-    Raises:
-        ConnectionUrlError: The parts do not fit together or are not of this kind.
+    Made with `parse`; use `PooledUrl` or `DirectUrl` where it matters which it is.
     """
 
-    host: str
-    port: int
-    database: str
-    user: str
-    _password: Secret | None
-    _parameters: dict[str, str] = field(hash=False)
+    # Not a dataclass: pydantic-settings would take a field of this type for JSON, and quote the
+    # URL when it fails to read it as such.
+    __slots__ = ("_parts",)
+    _parts: Parts
+
+    def __init__(self, parts: Parts) -> None:
+        """Fill in the provider's defaults and refuse what cannot work.
+
+        Raises:
+            ConnectionUrlError: The parts do not fit together or are not of this kind.
+        """
+        completed = dataclasses.replace(
+            parts, parameters=with_defaults(parts.parameters, provider_of(parts.host))
+        )
+        object.__setattr__(self, "_parts", completed)
+        self._check()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse: a URL that was checked stays what it is."""
+        message = f"{type(self).__name__} is immutable; use replace()"
+        raise AttributeError(message)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a URL as a provider, libpq or SQLAlchemy writes it.
 
         Raises:
-            ConnectionUrlError: The URL cannot be used. The error and its traceback hold no part of
-                the text but names that are known not to be the password.
+            ConnectionUrlError: The URL cannot be used. Neither the error nor its traceback holds
+                anything that may be the password.
         """
         sealed = Secret(text)
         del text
@@ -99,29 +105,35 @@ class ConnectionUrl:
     @classmethod
     def _read(cls, sealed: Secret) -> Self:
         parts = split(sealed.reveal())
-        parameters = known_parameters(parts.parameters)
-        return cls(parts.host, parts.port, parts.database, parts.user, parts.password, parameters)
+        return cls(dataclasses.replace(parts, parameters=known_parameters(parts.parameters)))
 
-    def __post_init__(self) -> None:
-        """Fill in the provider's defaults and refuse what cannot work."""
-        object.__setattr__(self, "_parameters", self._with_defaults())
-        check_together(self._parameters, self.sslmode, self.host)
-        self._refuse(why_not_user(self.host, self.user, self._parameters.get("options", "")))
+    def _check(self) -> None:
+        check_together(self._parameters, self.sslmode, is_socket=self._parts.is_socket)
+        refuse(why_not_user(self.host, self.user, self._parameters.get("options", "")))
 
-    def _with_defaults(self) -> dict[str, str]:
-        parameters = dict(self._parameters)
-        if parameters.get("sslrootcert") == "system":
-            parameters.setdefault("sslmode", "verify-full")
-        elif self.provider is not Provider.PLAIN:
-            parameters.setdefault("sslmode", "require")
-        if parameters.get("sslmode") == "verify-full":
-            parameters.setdefault("sslrootcert", "system")
-        return parameters
+    @property
+    def host(self) -> str:
+        """Host name in lower case, IP address without brackets, or a socket's absolute folder."""
+        return self._parts.host
 
-    @staticmethod
-    def _refuse(refusal: Refusal | None) -> None:
-        if refusal is not None:
-            raise ConnectionUrlError(refusal.reason, hint=refusal.fix)
+    @property
+    def port(self) -> int:
+        """TCP port, or the number in the socket's name."""
+        return self._parts.port
+
+    @property
+    def database(self) -> str:
+        """Name of the database."""
+        return self._parts.database
+
+    @property
+    def user(self) -> str:
+        """Name of the role; on Supabase's shared pooler with the project's reference."""
+        return self._parts.user
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        return self._parts.parameters
 
     @property
     def provider(self) -> Provider:
@@ -154,15 +166,17 @@ class ConnectionUrl:
         Raises:
             ConnectionUrlError: As `parse`.
         """
-        sealed = self._password if password is None else checked_password(Secret(password))
+        sealed = self._parts.password if password is None else checked_password(Secret(password))
         del password
         return type(self)(
-            host=self.host if host is None else checked_host(host),
-            port=self.port if port is None else checked_port(port),
-            database=database or self.database,
-            user=user or self.user,
-            _password=sealed,
-            _parameters=self._parameters,
+            dataclasses.replace(
+                self._parts,
+                host=self.host if host is None else checked_host(host),
+                port=self.port if port is None else checked_port(port),
+                database=database or self.database,
+                user=user or self.user,
+                password=sealed,
+            )
         )
 
     def asyncpg(self) -> tuple[URL, dict[str, Any]]:
@@ -175,7 +189,7 @@ class ConnectionUrl:
             ConnectionUrlError: A parameter asks for protection that asyncpg cannot give, or a
                 certificate cannot be read.
         """
-        self._refuse(why_not_asyncpg(self._parameters, self.sslmode))
+        refuse(why_not_asyncpg(self._parameters, self.sslmode))
         arguments: dict[str, Any] = {"ssl": self._asyncpg_ssl()}
         settings = {"application_name": self.application_name, "options": self._parameters.get("options")}
         if given := {name: value for name, value in settings.items() if value is not None}:
@@ -187,7 +201,7 @@ class ConnectionUrl:
                 arguments[name] = self._parameters[name]
         if self._parameters.get("sslnegotiation") == "direct":
             arguments["direct_tls"] = True
-        if self._is_socket:
+        if self._parts.is_socket:
             arguments |= {"host": self.host, "port": self.port}
         return self._sqlalchemy("postgresql+asyncpg", {}), arguments
 
@@ -195,9 +209,9 @@ class ConnectionUrl:
         """Return SQLAlchemy's URL with libpq's parameters; the mode is always among them."""
         query = {**self._parameters, "sslmode": self.sslmode}
         # libpq looks in ~/.postgresql, and the libpq in psycopg's wheel knows no system's CAs.
-        if self.sslmode in _VERIFYING and query.get("sslrootcert", "system") == "system":
+        if self.sslmode.startswith("verify") and query.get("sslrootcert", "system") == "system":
             query["sslrootcert"] = str(system_bundle() or "system")
-        if self._is_socket:
+        if self._parts.is_socket:
             query |= {"host": self.host, "port": str(self.port)}
         return self._sqlalchemy("postgresql+psycopg", query)
 
@@ -208,13 +222,9 @@ class ConnectionUrl:
         """
         return join(self._parts, masked=False)
 
-    @property
-    def _is_socket(self) -> bool:
-        return self.host.startswith("/")
-
     def _asyncpg_ssl(self) -> ssl.SSLContext | str | bool:
         """Return what asyncpg takes as `ssl`."""
-        if self._is_socket or self.sslmode == "disable":
+        if self._parts.is_socket or self.sslmode == "disable":
             return False
         if self._parameters.get("channel_binding") == "require":
             return client_context("verify-full", self._parameters)
@@ -224,19 +234,28 @@ class ConnectionUrl:
         return client_context(self.sslmode, self._parameters)
 
     def _sqlalchemy(self, driver: str, query: dict[str, str]) -> URL:
+        password = self._parts.password
         return URL.create(
             driver,
             username=self.user,
-            password=None if self._password is None else self._password.reveal(),
-            host=None if self._is_socket else self.host,
-            port=None if self._is_socket else self.port,
+            password=None if password is None else password.reveal(),
+            host=None if self._parts.is_socket else self.host,
+            port=None if self._parts.is_socket else self.port,
             database=self.database,
             query=query,
         )
 
-    @property
-    def _parts(self) -> Parts:
-        return Parts(self.host, self.port, self.database, self.user, self._password, self._parameters)
+    def __eq__(self, other: object) -> bool:
+        """Compare by value, and by kind: a pooled URL never equals a direct one."""
+        return isinstance(other, ConnectionUrl) and type(self) is type(other) and self._parts == other._parts
+
+    def __hash__(self) -> int:
+        """Hash the value."""
+        return hash(self._parts)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Parts]]:
+        """Let copies be made, which `__setattr__` would refuse."""
+        return type(self), (self._parts,)
 
     def __str__(self) -> str:
         """Return the URL with `***` for the password."""
@@ -255,27 +274,27 @@ class ConnectionUrl:
 class PooledUrl(ConnectionUrl):
     """A URL for requests: a transaction-mode pooler, or a plain server standing in for one.
 
-    Raises:
-        ConnectionUrlError: The address is known to be direct or in session mode, or the parameters
-            ask for what a pooler or asyncpg cannot do.
+    Refuses an address known to be direct or in session mode, and parameters that ask for what a
+    pooler or asyncpg cannot do.
     """
 
-    def __post_init__(self) -> None:
-        """Refuse a direct address."""
-        super().__post_init__()
-        self._refuse(why_not_pooled(self.host, self.port))
-        self._refuse(why_not_pooled_options(self._parameters.get("options", "")))
-        self._refuse(why_not_asyncpg(self._parameters, self.sslmode))
+    __slots__ = ()
+
+    def _check(self) -> None:
+        super()._check()
+        refuse(why_not_pooled(self.host, self.port))
+        refuse(why_not_pooled_options(self._parameters.get("options", "")))
+        refuse(why_not_asyncpg(self._parameters, self.sslmode))
 
 
 class DirectUrl(ConnectionUrl):
     """A URL for migrations: the server itself, or a session-mode pooler.
 
-    Raises:
-        ConnectionUrlError: The address is known to be a transaction-mode pooler.
+    Refuses an address known to be a transaction-mode pooler.
     """
 
-    def __post_init__(self) -> None:
-        """Refuse a pooled address."""
-        super().__post_init__()
-        self._refuse(why_not_direct(self.host, self.port))
+    __slots__ = ()
+
+    def _check(self) -> None:
+        super()._check()
+        refuse(why_not_direct(self.host, self.port))

@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from api.database.connection_url_provider import Refusal
+from api.database.connection_url_provider import Provider, Refusal
 from api.database.connection_url_syntax import ConnectionUrlError
 
 if TYPE_CHECKING:
@@ -102,14 +102,25 @@ def _check(name: str, value: str) -> None:
         raise ConnectionUrlError(message)
 
 
-def check_together(parameters: Mapping[str, str], sslmode: str, host: str) -> None:
+def with_defaults(parameters: Mapping[str, str], provider: Provider) -> dict[str, str]:
+    """Return the parameters with what libpq and the provider imply."""
+    completed = dict(parameters)
+    if completed.get("sslrootcert") == "system":
+        completed.setdefault("sslmode", "verify-full")
+    elif provider is not Provider.PLAIN:
+        completed.setdefault("sslmode", "require")
+    if completed.get("sslmode") == "verify-full":
+        completed.setdefault("sslrootcert", "system")
+    return completed
+
+
+def check_together(parameters: Mapping[str, str], sslmode: str, *, is_socket: bool) -> None:
     """Check parameters that exclude each other, as libpq does at connect time.
 
     Raises:
         ConnectionUrlError: The connection could never be made as asked.
     """
-    plaintext = sslmode == "disable" or host.startswith("/")
-    if parameters.get("channel_binding") == "require" and plaintext:
+    if parameters.get("channel_binding") == "require" and (sslmode == "disable" or is_socket):
         message = "The connection URL asks for channel_binding=require on a connection without TLS"
         raise ConnectionUrlError(message, hint="use sslmode=require or stronger, or drop channel_binding")
     if parameters.get("sslrootcert") == "system" and sslmode != "verify-full":

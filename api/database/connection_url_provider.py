@@ -11,6 +11,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from api.database.connection_url_syntax import ConnectionUrlError
+
 _TRANSACTIONS: Final = 6543
 _SESSIONS: Final = 5432
 _SHARED_POOLER: Final = ".pooler.supabase.com"
@@ -25,10 +27,20 @@ class Provider(StrEnum):
 
 
 class Refusal(NamedTuple):
-    """Why an address will not do, and what to use instead."""
+    """Why a URL will not do, and what to use instead."""
 
     reason: str
     fix: str
+
+
+def refuse(refusal: Refusal | None) -> None:
+    """Raise a refusal, where there is one.
+
+    Raises:
+        ConnectionUrlError: There is one.
+    """
+    if refusal is not None:
+        raise ConnectionUrlError(refusal.reason, hint=refusal.fix)
 
 
 def provider_of(host: str) -> Provider:

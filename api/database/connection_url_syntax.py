@@ -7,7 +7,7 @@ quote the text. Nothing here quotes anything that could be a piece of the passwo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv6Address
 from typing import ClassVar, Final
 from urllib.parse import quote, unquote
@@ -77,7 +77,12 @@ class Parts:
     database: str
     user: str
     password: Secret | None
-    parameters: dict[str, str]
+    parameters: dict[str, str] = field(hash=False)
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether `host` is the folder of a Unix socket."""
+        return self.host.startswith("/")
 
 
 def split(text: str) -> Parts:
@@ -121,7 +126,7 @@ def join(parts: Parts, *, masked: bool) -> str:
     if parts.password is not None:
         password = ":***" if masked else ":" + quote(parts.password.reveal(), safe="")
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(parts.parameters.items()))
-    is_ipv6 = ":" in parts.host and not parts.host.startswith("/")
+    is_ipv6 = ":" in parts.host and not parts.is_socket
     host = f"[{quote(parts.host, safe=':')}]" if is_ipv6 else quote(parts.host, safe="")
     return (
         f"postgresql://{quote(parts.user, safe='')}{password}@{host}:{parts.port}"
