@@ -56,7 +56,8 @@ class Timestamps:
     """Give a table `created_at` and `updated_at`, both kept by the server.
 
     `updated_at` is set by a BEFORE UPDATE trigger that the table's first revision creates
-    (`infra.migrate.operations.create_updated_at_trigger`): the ORM, a script and psql all keep it right.
+    (`migrations.operations.create_updated_at_trigger`; `bough migrate new` writes it): the ORM, a
+    script and psql all keep it right.
     """
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,1 @@
+"""Migrations: which revisions a database has, and taking it to another."""

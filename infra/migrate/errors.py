@@ -1,0 +1,136 @@
+"""What can go wrong in a migration, in words that name the revision and the next step."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from infra.errors import InfraError
+
+
+class MigrationError(InfraError):
+    """Base of all."""
+
+    code: ClassVar[str] = "MIGRATION_FAILED"
+
+
+class DirectUrlMissingError(MigrationError):
+    """No direct connection string was given or found."""
+
+    code = "DIRECT_URL_MISSING"
+    exit_code = 2
+
+
+class PooledUrlRefusedError(MigrationError):
+    """A pooled connection string was given: session locks and settings do not hold on one."""
+
+    code = "POOLED_URL_REFUSED"
+    exit_code = 2
+
+
+class DatabaseUnreachableError(MigrationError):
+    """No connection could be made, or it ended before anything was changed."""
+
+    code = "DATABASE_UNREACHABLE"
+
+
+class TimeoutsNotInForceError(MigrationError):
+    """The server reads back other timeouts than were set: something between drops them."""
+
+    code = "TIMEOUTS_NOT_IN_FORCE"
+
+
+class MigrationLockedError(MigrationError):
+    """Another migration of this database was still running when the wait for its lock ended."""
+
+    code = "MIGRATION_LOCKED"
+
+
+class HistoryError(MigrationError):
+    """The migrations folder itself is wrong: missing, not importable, or not one history."""
+
+    code = "MIGRATION_HISTORY_INVALID"
+
+
+class MultipleHeadsError(HistoryError):
+    """Two revisions follow the same one: two git branches met."""
+
+    code = "MULTIPLE_HEADS"
+
+
+class UnknownRevisionError(MigrationError):
+    """The revision asked for is not in the migrations folder, or not in that direction."""
+
+    code = "REVISION_UNKNOWN"
+    exit_code = 2
+
+
+class DatabaseAheadError(MigrationError):
+    """The database has revisions that this code does not know."""
+
+    code = "DATABASE_AHEAD"
+
+
+class DatabaseBehindError(MigrationError):
+    """Revisions are pending where the database must have all of them."""
+
+    code = "DATABASE_BEHIND"
+
+
+class NothingToGenerateError(MigrationError):
+    """The models and the database agree already."""
+
+    code = "NOTHING_TO_GENERATE"
+
+
+class InvalidMessageError(MigrationError):
+    """A revision's message cannot become its file name and docstring."""
+
+    code = "REVISION_MESSAGE_INVALID"
+    exit_code = 2
+
+
+class RevisionExistsError(MigrationError):
+    """A new revision would overwrite one that exists."""
+
+    code = "REVISION_EXISTS"
+
+
+class RevisionFailedError(MigrationError):
+    """A revision failed and was rolled back; those before it stay applied.
+
+    Args:
+        message: What failed, where.
+        revision: Its id; `None` when it failed outside every revision.
+        hint: The next step.
+    """
+
+    code = "REVISION_FAILED"
+
+    def __init__(self, message: str, *, revision: str | None = None, hint: str | None = None) -> None:
+        """Keep the revision's id, for output other than text."""
+        super().__init__(message, hint=hint)
+        self.revision = revision
+
+
+class RevisionLockTimeoutError(RevisionFailedError):
+    """A revision waited for a lock longer than `lock_timeout` (SQLSTATE 55P03)."""
+
+    code = "REVISION_LOCK_TIMEOUT"
+
+
+class RevisionTimeoutError(RevisionFailedError):
+    """A statement of a revision ran longer than `statement_timeout` (SQLSTATE 57014)."""
+
+    code = "REVISION_TIMEOUT"
+
+
+class RevisionUncertainError(RevisionFailedError):
+    """The connection ended under a revision: whether it was committed is not known here."""
+
+    code = "REVISION_UNCERTAIN"
+
+
+class NotVerifiedError(MigrationError):
+    """Alembic reported success, and the database says otherwise."""
+
+    code = "MIGRATION_NOT_VERIFIED"

@@ -1,0 +1,76 @@
+"""Alembic's, SQLAlchemy's and PostgreSQL's exceptions, translated once."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+import psycopg
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from infra.migrate.errors import (
+    MigrationError,
+    RevisionFailedError,
+    RevisionLockTimeoutError,
+    RevisionTimeoutError,
+    RevisionUncertainError,
+)
+
+if TYPE_CHECKING:
+    from api.database.connection_url import DirectUrl
+    from api.database.timeouts import Timeouts
+    from infra.migrate.history import Revision
+
+_STATUS = "look at it with: bough migrate status"
+
+
+def lost(error: Exception, url: DirectUrl) -> MigrationError:
+    """Translate the end of a run whose connection did not survive it."""
+    message = f"the connection to {url} ended during the migration: {_reason(error)}"
+    return RevisionUncertainError(message, hint=_STATUS)
+
+
+def failed(error: Exception, revision: Revision | None, timeouts: Timeouts, done: int) -> MigrationError:
+    """Translate what ended a run.
+
+    Args:
+        error: What was caught.
+        revision: The one that failed; `None` when none was left to run.
+        timeouts: What was in force.
+        done: How many revisions of the run before it stay.
+    """
+    if revision is None or isinstance(error, CommandError):
+        return RevisionFailedError(f"Alembic stopped: {_reason(error)}", hint=_STATUS)
+    where = f"revision {revision.id}{_where(error, revision)}"
+    state = "it was rolled back"
+    if done:
+        state += f"; {done} before it {'stays' if done == 1 else 'stay'} done"
+    kept = {"revision": revision.id}
+    code = (
+        error.orig.sqlstate
+        if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.Error)
+        else None
+    )
+    if code == psycopg.errors.LockNotAvailable.sqlstate:
+        message = f"{where} waited more than {timeouts.lock:g} s for a lock; {state}"
+        return RevisionLockTimeoutError(message, hint="run it again when the table is less busy", **kept)
+    if code == psycopg.errors.QueryCanceled.sqlstate:
+        message = f"a statement of {where} ran longer than {timeouts.statement:g} s; {state}"
+        return RevisionTimeoutError(message, hint="split the statement into smaller ones", **kept)
+    return RevisionFailedError(f"{where} failed: {_reason(error)}; {state}", **kept)
+
+
+def _reason(error: Exception) -> str:
+    original = error.orig if isinstance(error, DBAPIError) else error
+    # Not str(): SQLAlchemy's holds the parameters, which may be data.
+    if isinstance(original, psycopg.Error) and original.diag.message_primary:
+        return original.diag.message_primary
+    return (
+        f"{type(original).__name__}: {original}" if not isinstance(original, CommandError) else str(original)
+    )
+
+
+def _where(error: Exception, revision: Revision) -> str:
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(revision.path)]
+    return f" ({revision.path.name}, line {lines[-1]})" if lines else ""

@@ -1,0 +1,159 @@
+"""The revisions in a migrations folder: one linear history, and the way between two points of it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from infra.migrate.errors import DatabaseAheadError, HistoryError, MultipleHeadsError, UnknownRevisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from alembic.script import Script
+
+    from infra.config import Project
+
+Phase = Literal["expand", "contract"]
+PHASES: Final[tuple[Phase, ...]] = ("expand", "contract")
+
+# `alembic.context` is one global of the process, and so is sys.path.
+_ALEMBIC: Final = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision: its id, its message (the docstring's first line), its phase, its file."""
+
+    id: str
+    message: str
+    phase: Phase
+    path: Path
+
+
+@contextmanager
+def alembic_config(project: Project, **attributes: Any) -> Iterator[Config]:
+    """Hand out Alembic's configuration of a project, to one thread at a time.
+
+    `attributes` reach `migrations/env.py`. The project is importable meanwhile.
+
+    Raises:
+        HistoryError: There is no migrations folder.
+    """
+    folder = project.root / project.migrations
+    if not (folder / "env.py").is_file():
+        message = f"{folder} holds no env.py: there are no migrations"
+        raise HistoryError(message, hint='set "migrations" of [tool.bough] in pyproject.toml')
+    config = Config(toml_file=project.root / "pyproject.toml", attributes={"metadata": project.metadata})
+    config.attributes.update(attributes)
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    with _ALEMBIC:
+        path = sys.path.copy()
+        sys.path.insert(0, str(project.root))
+        try:
+            yield config
+        finally:
+            sys.path[:] = path
+
+
+class History:
+    """The revisions of a project, loaded.
+
+    Raises:
+        HistoryError: A revision cannot be imported, lacks its parent, or names another phase.
+        MultipleHeadsError: The history is not linear.
+    """
+
+    def __init__(self, config: Config) -> None:
+        """Load and check every revision."""
+        try:
+            self._scripts = ScriptDirectory.from_config(config)
+            # From the oldest to the newest.
+            self._all = tuple(reversed([_revision(s) for s in self._scripts.walk_revisions()]))
+        except CommandError as error:
+            raise HistoryError(str(error)) from error
+        except Exception as error:
+            message = f"a revision cannot be loaded: {type(error).__name__}: {error}"
+            raise HistoryError(message) from error
+        heads = self._scripts.get_heads()
+        if len(heads) > 1:
+            raise _multiple_heads(self._scripts, heads)
+        self.head: str | None = heads[0] if heads else None
+
+    def __iter__(self) -> Iterator[Revision]:
+        """Iterate from the oldest revision to the newest."""
+        return iter(self._all)
+
+    def unknown(self, versions: Collection[str]) -> tuple[str, ...]:
+        """Return those of a database's versions that no file here has."""
+        known = {revision.id for revision in self._all}
+        return tuple(sorted(set(versions) - known))
+
+    def applied(self, versions: Collection[str]) -> frozenset[str]:
+        """Return the ids of all that a database at `versions` has.
+
+        Raises:
+            DatabaseAheadError: A version is unknown here.
+        """
+        unknown = self.unknown(versions)
+        if unknown:
+            message = f"the database is at {', '.join(unknown)}, which this code does not have"
+            raise DatabaseAheadError(message, hint="update your checkout: another one migrated this database")
+        if not versions:
+            return frozenset()
+        return frozenset(s.revision for s in self._scripts.iterate_revisions(tuple(versions), "base"))
+
+    def upgrades(self, versions: Sequence[str], target: str) -> tuple[Revision, ...]:
+        """Return what leads from `versions` up to `target`, in the order of running.
+
+        Raises:
+            UnknownRevisionError: There is no such revision, or it does not lie above.
+        """
+        try:
+            found = self._scripts.iterate_revisions(target, tuple(versions), implicit_base=True)
+            return tuple(reversed([_revision(script) for script in found]))
+        except CommandError as error:
+            raise self._unknown(target, error) from error
+
+    def downgrades(self, versions: Sequence[str], target: str) -> tuple[Revision, ...]:
+        """Return what is undone from `versions` down to `target`, in the order of undoing.
+
+        Raises:
+            UnknownRevisionError: There is no such revision, or it does not lie below.
+        """
+        try:
+            found = self._scripts.iterate_revisions(tuple(versions), target, select_for_downgrade=True)
+            return tuple(_revision(script) for script in found)
+        except CommandError as error:
+            raise self._unknown(target, error) from error
+
+    def _unknown(self, target: str, error: CommandError) -> UnknownRevisionError:
+        latest = ", ".join(revision.id for revision in self._all[-5:]) or "none"
+        return UnknownRevisionError(f"{target}: {error}", hint=f"the latest revisions are {latest}")
+
+
+def _revision(script: Script) -> Revision:
+    phase = getattr(script.module, "phase", PHASES[0])
+    if phase not in PHASES:
+        message = f"{script.path}: phase is {phase!r}, not one of {', '.join(PHASES)}"
+        raise HistoryError(message)
+    return Revision(script.revision, script.doc, phase, Path(script.path))
+
+
+def _multiple_heads(scripts: ScriptDirectory, heads: Collection[str]) -> MultipleHeadsError:
+    found = sorted((Path(scripts.get_revision(head).path) for head in heads), key=lambda path: path.name)
+    message = f"the history has {len(found)} heads: {', '.join(path.name for path in found)}"
+    first = next(head for head in heads if Path(scripts.get_revision(head).path) == found[0])
+    hint = (
+        f'in {found[-1].name} (or its oldest revision that main lacks) set down_revision = "{first}"; '
+        "where both are applied somewhere, run: alembic merge heads -m join"
+    )
+    return MultipleHeadsError(message, hint=hint)

@@ -1,0 +1,156 @@
+"""Alembic's environment: how revisions run, whoever starts them.
+
+`bough migrate` hands over a connection that already holds the lock and the timeouts. The plain
+`alembic` command works too, with a connection from DATABASE_URL_UNPOOLED and without the lock.
+Beside `alembic_version`, which knows only the head, each revision is recorded with its phase in
+`bough_revision`, in the same transaction: code asks there whether the schema still fits it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import operator
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from alembic import context
+from alembic.ddl.postgresql import PostgresqlImpl
+from alembic.util import CommandError
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.schema import CreateTable
+
+from api.database.connection_url import DirectUrl
+from api.database.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from alembic.runtime.migration import MigrationContext, MigrationInfo
+    from alembic.script import Script
+
+REVISIONS = sa.Table(
+    "bough_revision",
+    sa.MetaData(),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.CheckConstraint("phase IN ('expand', 'contract')", name="ck_bough_revision_phase"),
+)
+
+
+class WideVersionImpl(PostgresqlImpl):
+    """PostgreSQL with room for long revision ids: Alembic's own column takes 32 characters."""
+
+    # Alembic's registry is keyed by this attribute of the class itself; the last one wins.
+    __dialect__ = "postgresql"
+
+    def version_table_impl(self, **options: Any) -> sa.Table:
+        """Return Alembic's version table with an unbounded `version_num`."""
+        table = super().version_table_impl(**options)
+        table.c.version_num.type = sa.Text()
+        return table
+
+
+def record_revisions() -> Callable[..., None]:
+    """Return the callback that keeps `bough_revision` in step, for one run of Alembic.
+
+    Its first call creates the table if need be and records what was applied before it: a database
+    that plain Alembic had migrated so far is taken over.
+    """
+    first = True
+
+    def add(ctx: MigrationContext, scripts: Iterable[Script]) -> None:
+        rows = [{"id": s.revision, "phase": getattr(s.module, "phase", "expand")} for s in scripts]
+        if rows:
+            ctx.execute(insert(REVISIONS).values(rows).on_conflict_do_nothing())
+
+    def record(*, ctx: MigrationContext, step: MigrationInfo, heads: Collection[str], **_: object) -> None:
+        nonlocal first
+        moved = list(context.script.iterate_revisions(step.up_revision_ids, step.down_revision_ids))
+        if first:
+            first = False
+            ctx.execute(CreateTable(REVISIONS, if_not_exists=True))
+            add(ctx, context.script.iterate_revisions(tuple(heads), "base") if heads else ())
+        elif step.is_upgrade:
+            add(ctx, moved)
+        if not step.is_upgrade:
+            ctx.execute(sa.delete(REVISIONS).where(REVISIONS.c.id.in_([s.revision for s in moved])))
+
+    return record
+
+
+def is_ours_to_compare(name: str | None, kind: str, _parents: object) -> bool:
+    """Tell whether autogenerate looks at a thing: the kit's own tables are in nobody's models."""
+    return not (kind == "table" and (name or "").startswith("bough_"))
+
+
+def load_metadata() -> sa.MetaData:
+    """Import the tables named by `metadata` of `[tool.bough]`."""
+    named = context.config.attributes.get("metadata")
+    if named is None:
+        path = Path(context.config.toml_file_name or "pyproject.toml")
+        tool = tomllib.loads(path.read_text()).get("tool", {}) if path.exists() else {}
+        named = tool.get("bough", {}).get("metadata", "api.models:metadata")
+    module, _, attribute = named.partition(":")
+    metadata = operator.attrgetter(attribute)(importlib.import_module(module))
+    if not isinstance(metadata, sa.MetaData):
+        message = f"{named} is not a sqlalchemy.MetaData"
+        raise CommandError(message)
+    return metadata
+
+
+def open_engine() -> sa.Engine:
+    """Return an engine on DATABASE_URL_UNPOOLED whose connections carry a migration's timeouts."""
+    text = os.environ.get("DATABASE_URL_UNPOOLED")
+    if not text:
+        message = "DATABASE_URL_UNPOOLED is not set: migrations need the direct connection string"
+        raise CommandError(message)
+    engine = sa.create_engine(DirectUrl.parse(text).psycopg(), poolclass=sa.NullPool)
+
+    @sa.event.listens_for(engine, "connect")
+    def set_timeouts(connection: Any, _record: object) -> None:
+        # In autocommit and before SQLAlchemy begins: a transaction that is open when Alembic is
+        # configured makes it commit nothing and report success.
+        connection.autocommit = True
+        for name, value in Timeouts(statement=900, lock=5, idle_in_transaction=300).settings().items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        connection.autocommit = False
+
+    return engine
+
+
+def run(**target: Any) -> None:
+    """Configure Alembic for a target, and run what the command asked for."""
+    context.configure(
+        **target,
+        target_metadata=load_metadata(),
+        include_name=is_ours_to_compare,
+        compare_type=True,
+        compare_server_default=True,
+        # Locks end with each revision, and a failing one takes none of its predecessors along.
+        transaction_per_migration=True,
+        on_version_apply=[record_revisions(), *context.config.attributes.get("on_version_apply", ())],
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_online(connection: sa.Connection) -> None:
+    """Run on a connection that has no transaction yet."""
+    if connection.in_transaction():
+        message = "the connection is in a transaction already: Alembic would commit nothing"
+        raise CommandError(message)
+    run(connection=connection)
+
+
+if context.is_offline_mode():
+    # "named": with psycopg's own style, every % of a statement would come out doubled.
+    run(dialect_name="postgresql", literal_binds=True, dialect_opts={"paramstyle": "named"})
+elif "connection" in context.config.attributes:
+    run_online(context.config.attributes["connection"])
+else:
+    with open_engine().connect() as opened:
+        run_online(opened)

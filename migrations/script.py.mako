@@ -1,0 +1,30 @@
+"""${message.rstrip(".")}."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+% if branch_labels:
+branch_labels = ${repr(branch_labels)}
+% endif
+% if depends_on:
+depends_on = ${repr(depends_on)}
+% endif
+
+# "expand" keeps the running code working and is applied before a deploy; "contract" (dropping,
+# renaming, tightening) breaks code that came before, and is applied once none of it runs.
+phase = ${repr(config.attributes.get("phase", "expand"))}
+
+
+def upgrade() -> None:
+    """Apply the revision, in one transaction."""
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    """Undo it, leaving no trace."""
+    ${downgrades if downgrades else "pass"}
