@@ -1,0 +1,57 @@
+"""The application: routers, middleware, error handlers. It knows nothing of Lambda."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from api.settings import WebSettings
+from api.web import health
+from api.web.deadline import DeadlineMiddleware
+from api.web.logs import RequestLogMiddleware, configure_logs
+from api.web.openapi import ANY_PROBLEM, describe, operation_id
+from api.web.problems import UnhandledErrorMiddleware, install_problems
+
+
+def create_app(settings: WebSettings | None = None) -> FastAPI:
+    """Make the application; the database is first asked for by the first request that needs it.
+
+    Args:
+        settings: What shapes the app; read from the environment unless given.
+    """
+    settings = settings or WebSettings()
+    configure_logs()
+    app = FastAPI(
+        title="bough",
+        version="0.1.0",
+        generate_unique_id_function=operation_id,
+        responses=ANY_PROBLEM,
+        redoc_url=None,
+    )
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    install_problems(app)
+    _add_middleware(app, settings)
+
+    app.include_router(health.router)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: WebSettings) -> None:
+    """Add middleware, the outermost last: errors too carry CORS headers and the request id."""
+    app.add_middleware(DeadlineMiddleware)
+    app.add_middleware(UnhandledErrorMiddleware)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "retry-after"],
+            max_age=600,
+        )
+    app.add_middleware(RequestLogMiddleware)
+
+
+app = create_app()

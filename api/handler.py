@@ -1,0 +1,283 @@
+"""The Lambda entry point: any ASGI application behind Function URL, HTTP API, REST API or load balancer.
+
+Which application: `APP` of the generated `api.build` in an artifact; in a source checkout the environment
+variable `BOUGH_APP`, `api.app:app` by default. This module imports nothing else of the project, so that it
+serves any.
+
+One event loop lives as long as the execution environment, and everything runs in it: connections belong to
+the loop that opened them. `asyncio.run()` would make, close and unset another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+import os
+import random
+import re
+import sys
+import time
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final
+
+from mangum import Mangum
+from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+
+if TYPE_CHECKING:
+    from mangum.types import ASGI, LambdaContext, Message, Receive, Scope, Send
+
+logger = logging.getLogger("api.handler")
+
+#: What `handler` answers to a warm-up event.
+WARM: Final = {"statusCode": 200, "warm": True}
+#: CloudWatch namespace of the metric `ServerErrors`.
+METRICS_NAMESPACE: Final = "bough"
+_HOST: Final = re.compile(r"[^:]*(:[0-9]{1,5})?")
+
+
+class EventNotHttpError(Exception):
+    """The event is neither an HTTP request nor a warm-up.
+
+    Raised and not answered, so that Lambda counts an error, and so that a queue or a schedule that was
+    connected by mistake keeps its messages.
+    """
+
+
+def load_app(target: str) -> ASGI:
+    """Import `module:attribute`.
+
+    Raises:
+        ImportError: There is no such module or attribute, or `target` is not of this form.
+    """
+    module_name, separator, attributes = target.partition(":")
+    if not (module_name and separator and attributes):
+        message = f"{target!r} is not an application: write module:attribute, such as api.app:app"
+        raise ImportError(message)
+    module = importlib.import_module(module_name)
+    try:
+        app: ASGI = reduce(getattr, attributes.split("."), module)
+    except AttributeError as error:
+        message = f"application {target!r}: {error}"
+        raise ImportError(message) from error
+    return app
+
+
+def app_name() -> str:
+    """Return the import string of the application to serve."""
+    try:
+        name: str = importlib.import_module("api.build").APP
+    except ModuleNotFoundError as error:
+        if error.name != "api.build":
+            raise
+        return os.environ.get("BOUGH_APP", "api.app:app")
+    return name
+
+
+class Edge:
+    """What is between Mangum and the application: every request ends in one whole response, and is counted.
+
+    Mangum alone answers an exception with plain text, and Lambda reports success. Here an exception becomes a
+    problem document, and each response of 500 or above the metric `ServerErrors`, by function and by version.
+    """
+
+    def __init__(self, app: ASGI) -> None:
+        """Wrap `app`."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application; its messages are passed on once the response is whole."""
+        _mount_at_stage(scope)
+        messages: list[Message] = []
+        whole = False
+
+        async def keep(message: Message) -> None:
+            nonlocal whole
+            messages.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                for kept in messages:
+                    await send(_with_utf8_headers(kept))
+                whole = True
+
+        failed = False
+        try:
+            await self.app(scope, receive, keep)
+        # CancelledError too: nobody cancels a request here, so it escaped from the application.
+        except (Exception, asyncio.CancelledError):
+            failed = True
+            logger.exception("the application raised an exception")
+        if not whole:
+            if not failed:
+                logger.error("the application ended without a whole response")
+            messages = _internal_error(scope)
+            for message in messages:
+                await send(message)
+        if failed or messages[0]["status"] >= 500:  # noqa: PLR2004  server errors begin here
+            _count_server_error(scope["aws.context"])
+
+
+def _mount_at_stage(scope: Scope) -> None:
+    """Set `root_path` to an API Gateway stage, and have `path` include it, as ASGI wants.
+
+    A REST API leaves the stage out of `path` and an HTTP API on its default domain does not; without
+    `root_path` neither routes nor the links of `/docs` work below a stage.
+    """
+    event, path = scope["aws.event"], scope["path"]
+    context = event["requestContext"]
+    if event.get("version") == "2.0":
+        prefix = f"/{context.get('stage')}"
+        if ".execute-api." in context.get("domainName", "") and f"{path}/".startswith(f"{prefix}/"):
+            scope["root_path"] = prefix
+    elif "elb" not in context and (full := context.get("path") or "").endswith(path) and path != "/":
+        scope["root_path"] = full.removesuffix(path)
+        scope["path"] = scope["root_path"] + path
+
+
+def _with_utf8_headers(message: Message) -> Message:
+    """Return the message with headers that Mangum can decode: frameworks send Latin-1, as HTTP has it."""
+    if message["type"] != "http.response.start":
+        return message
+    return {**message, "headers": [(name, _as_utf8(value)) for name, value in message.get("headers", ())]}
+
+
+def _as_utf8(value: bytes) -> bytes:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1").encode()
+    return value
+
+
+def _internal_error(scope: Scope) -> list[Message]:
+    """Return a problem document in the form of `api.web.problems`, which a foreign project does not have."""
+    document = {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": "Something went wrong on our side.",
+        "instance": scope["path"],
+        "code": "INTERNAL_ERROR",
+        "request_id": scope["aws.context"].aws_request_id,
+    }
+    headers = [(b"content-type", b"application/problem+json")]
+    return [
+        {"type": "http.response.start", "status": 500, "headers": headers},
+        {"type": "http.response.body", "body": json.dumps(document).encode()},
+    ]
+
+
+def _count_server_error(context: LambdaContext) -> None:
+    """Write the metric as CloudWatch reads it from a log line (Embedded Metric Format)."""
+    metric = {
+        "Namespace": METRICS_NAMESPACE,
+        "Dimensions": [["FunctionName"], ["FunctionName", "ExecutedVersion"]],
+        "Metrics": [{"Name": "ServerErrors", "Unit": "Count"}],
+    }
+    line = {
+        "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [metric]},
+        "FunctionName": context.function_name,
+        "ExecutedVersion": context.function_version,
+        "ServerErrors": 1,
+        "request_id": context.aws_request_id,
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+
+
+def _is_http(event: Any) -> bool:
+    """Tell whether Mangum can read the event: one of the four kinds, with all that it looks up."""
+    context = event.get("requestContext") if isinstance(event, dict) else None
+    if not isinstance(context, dict):
+        return False
+    if event.get("version") == "2.0":
+        request = context.get("http")
+        return isinstance(request, dict) and request.keys() >= {"method", "path", "sourceIp"}
+    if not (isinstance(event.get("httpMethod"), str) and isinstance(event.get("path"), str)):
+        return False
+    if "elb" in context:
+        return any(isinstance(event.get(name), dict) for name in ("headers", "multiValueHeaders"))
+    return "resource" in event or "version" in event
+
+
+def _is_warm_up(event: Any) -> bool:
+    """Tell whether the environment is only kept warm: by a plugin, a schedule, or `{"warmup": true}`."""
+    return isinstance(event, dict) and (
+        event.get("warmup") is True
+        or event.get("source") in {"serverless-plugin-warmup", "aws.scheduler"}
+        or (event.get("source") == "aws.events" and event.get("detail-type") == "Scheduled Event")
+    )
+
+
+def _not_http(event: Any) -> Exception:
+    keys = ", ".join(sorted(map(str, event))[:8]) if isinstance(event, dict) else type(event).__name__
+    message = (
+        "this function answers HTTP requests (Function URL, HTTP API, REST API, load balancer) and warm-ups; "
+        f"it was sent an event of: {keys or 'nothing'}"
+    )
+    # The runtime reports its own fault without a traceback, and any other exception with one.
+    runtime = sys.modules.get("awslambdaric.lambda_runtime_exception")
+    if runtime is None:
+        return EventNotHttpError(message)
+    fault: Exception = runtime.FaultException(EventNotHttpError.__name__, message, [])
+    return fault
+
+
+def _host_is_sound(event: dict[str, Any]) -> bool:
+    """Tell whether Mangum can split every Host header; on another it raises instead of answering."""
+    single, several = event.get("headers") or {}, event.get("multiValueHeaders") or {}
+    hosts = [value for name, value in single.items() if name.lower() == "host"]
+    hosts += [", ".join(values) for name, values in several.items() if name.lower() == "host"]
+    return all(_HOST.fullmatch(host) for host in hosts)
+
+
+_loop = asyncio.new_event_loop()
+asyncio.set_event_loop(_loop)
+# Mangum's own line for each request says less than the application's, or a foreign one's server log.
+logging.getLogger("mangum.http").setLevel(logging.WARNING)
+_mangum = Mangum(
+    Edge(load_app(app_name())),
+    # Mangum starts and stops a lifespan at every single invocation.
+    lifespan="off",
+    text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "+json", "+xml"],
+)
+
+
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """Answer one invocation: an HTTP request in its kind's form, a warm-up with `WARM`.
+
+    Raises:
+        EventNotHttpError: The event is neither; under Lambda's runtime client its own fault with this name.
+    """
+    if not _is_http(event):
+        if _is_warm_up(event):
+            return dict(WARM)
+        raise _not_http(event)
+    if not _host_is_sound(event):
+        return {
+            "statusCode": 400,
+            "headers": {"content-type": "text/plain"},
+            "body": "The Host header is not valid.",
+        }
+    # Again, because code that calls asyncio.run() leaves no current loop behind.
+    asyncio.set_event_loop(_loop)
+    response = _mangum(event, context)
+    if response["statusCode"] in {204, 304}:
+        # Mangum claims JSON for whatever has no type; these have no content (RFC 9110).
+        response.get("headers", {}).pop("content-type", None)
+    return response
+
+
+@register_before_snapshot  # type: ignore[untyped-decorator]  # the package has no types
+def before_snapshot() -> None:
+    """Close database connections: environments restored from the snapshot would share their sockets."""
+    asyncio.set_event_loop(_loop)
+    engine = sys.modules.get("api.database.engine")
+    if engine is not None:
+        _loop.run_until_complete(engine.dispose())
+
+
+@register_after_restore  # type: ignore[untyped-decorator]  # the package has no types
+def after_restore() -> None:
+    """Seed `random` anew: every environment restored from the snapshot would draw the same numbers."""
+    random.seed()

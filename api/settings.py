@@ -1,0 +1,162 @@
+"""Everything that differs between environments, read from environment variables and from nothing else.
+
+Nothing is read on import: the app starts without `DATABASE_URL` and says what is missing when first asked
+(`/readyz` says it best).
+"""
+
+from __future__ import annotations
+
+import secrets
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from api.database.connection_url import PooledUrl  # noqa: TC001  pydantic resolves annotations at run time
+from api.database.timeouts import Timeouts
+
+#: RFC 7518 section 3.2: a key of HS256 has at least 256 bits.
+MIN_AUTH_SECRET: Final = 32
+_PLACEHOLDERS: Final = ("changeme", "changethis", "yoursecret", "placeholder")
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong; the message has a line for each variable and never a value."""
+
+    code = "SETTINGS_INVALID"
+
+
+class WebSettings(BaseSettings):
+    """What shapes the app itself, readable without a database.
+
+    Attributes:
+        environment: Production unless said otherwise, so that forgetting it never weakens anything.
+        cors_origins: Origins, separated by commas, whose pages may call the API; none by default.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="BOUGH_",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        # A rejected DATABASE_URL or AUTH_SECRET must not be quoted by the error that rejects it.
+        hide_input_in_errors=True,
+    )
+
+    environment: Literal["development", "test", "production"] = "production"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+
+class Settings(WebSettings):
+    """All settings; times in seconds where the name says nothing else.
+
+    Attributes:
+        database_url: `DATABASE_URL`, the pooled connection string; a direct one is refused.
+        statement_timeout: The role's `statement_timeout`, as provisioned.
+        lock_timeout: The role's `lock_timeout`, as provisioned.
+        idle_in_transaction_timeout: The role's `idle_in_transaction_session_timeout`, as provisioned.
+        pool_size: Connections per process; a Lambda serves one request at a time.
+        pool_timeout: How long a request waits for a connection of the pool.
+        pool_recycle: Age at which a connection is replaced.
+        idle_threshold: Idleness after which a connection is replaced instead of trusted.
+        echo: Log every SQL statement.
+        auth_secret: `AUTH_SECRET`, the key of access tokens. Outside production a random one, which lasts as
+            long as the process, stands in.
+        access_token_minutes: Life of an access token.
+        refresh_token_days: Life of a refresh token.
+    """
+
+    database_url: PooledUrl = Field(validation_alias="DATABASE_URL")
+    statement_timeout: PositiveFloat = Timeouts().statement
+    lock_timeout: PositiveFloat = Timeouts().lock
+    idle_in_transaction_timeout: PositiveFloat = Timeouts().idle_in_transaction
+    pool_size: PositiveInt = 1
+    pool_timeout: PositiveFloat = 5.0
+    pool_recycle: PositiveInt = 300
+    idle_threshold: PositiveFloat = 30.0
+    echo: bool = False
+    auth_secret: SecretStr = Field(validation_alias="AUTH_SECRET", default=SecretStr(""))
+    access_token_minutes: PositiveInt = 15
+    refresh_token_days: PositiveInt = 30
+
+    @field_validator("auth_secret")
+    @classmethod
+    def _refuse_weak_secret(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if not text:
+            return value
+        plain = "".join(filter(str.isalpha, text.lower()))
+        if len(text) < MIN_AUTH_SECRET:
+            message = f"needs at least {MIN_AUTH_SECRET} characters; make one with: openssl rand -hex 32"
+            raise ValueError(message)
+        if len(set(text)) < 8 or any(word in plain for word in _PLACEHOLDERS):  # noqa: PLR2004  any random key has more
+            message = "is a placeholder; make a secret with: openssl rand -hex 32"
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _require_secret_in_production(self) -> Self:
+        if self.auth_secret.get_secret_value():
+            return self
+        if self.environment == "production":
+            message = (
+                "AUTH_SECRET: is not set, and production needs it; "
+                "on your own machine set BOUGH_ENVIRONMENT=development instead"
+            )
+            raise ValueError(message)
+        # The model is frozen for its users; this is still its construction.
+        object.__setattr__(self, "auth_secret", SecretStr(secrets.token_hex(MIN_AUTH_SECRET)))
+        return self
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The role's limits on the server."""
+        return Timeouts(self.statement_timeout, self.lock_timeout, self.idle_in_transaction_timeout)
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Read the settings once per process.
+
+    Raises:
+        SettingsError: A variable is missing or wrong; it is not remembered, the next call reads again.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = "\n".join(_explain(item) for item in error.errors(include_url=False, include_input=False))
+    # Outside the `except`: a chained ValidationError would carry the values into tracebacks.
+    raise SettingsError(lines)
+
+
+def _explain(error: Any) -> str:
+    """Put a pydantic error as `VARIABLE: reason`."""
+    reason = "is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+    hint = getattr(error.get("ctx", {}).get("error"), "hint", None)
+    name = _variable(error["loc"])
+    return ": ".join(part for part in (name, reason) if part) + (f" ({hint})" if hint else "")
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    if not location:
+        return ""
+    name = str(location[0])
+    return name if name.isupper() else f"{WebSettings.model_config.get('env_prefix', '')}{name}".upper()

@@ -1,0 +1,134 @@
+"""JSON log lines (the format of Powertools for AWS Lambda) and one access line for each request.
+
+Code anywhere under `api` logs with `logging.getLogger(__name__)`; while a request runs, every line carries
+its id. No line holds a query string, a header, a body, or the path of a matched route: there secrets travel.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from fastapi.exceptions import ValidationException
+from pydantic_core import ValidationError
+
+from api.database.statistics import Statistics, statistics
+from api.web.request_id import HEADER, identify, request_id
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+#: Exceptions whose message quotes the input that they refuse, or the response that they were to check.
+_QUOTING: Final = (ValidationError, ValidationException)
+_LONGEST_PATH: Final = 200
+
+logger = logging.getLogger("api.access")
+
+
+class _Formatter(LambdaPowertoolsFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        record.request_id = request_id.get()
+        return super().format(record)
+
+    def formatException(  # noqa: N802  the standard library's name
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        """Format the chain, outermost first, without messages that quote input."""
+        parts: list[str] = []
+        error = ei[1]
+        while error is not None:
+            message = "(message withheld: it quotes input)" if isinstance(error, _QUOTING) else str(error)
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            parts.append(f"{frames}{type(error).__qualname__}: {message}")
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "\nfrom:\n".join(parts)
+
+
+class _StandardOutput(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stdout` is now: the Lambda runtime replaces it after start-up."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # read-only on purpose
+        return sys.stdout
+
+
+def configure_logs() -> None:
+    """Send the lines of every logger under `api` to standard output as JSON; harmless when repeated."""
+    handler = _StandardOutput()
+    handler.setFormatter(
+        _Formatter(
+            utc=True,
+            use_rfc3339=True,
+            serialize_stacktrace=False,
+            log_record_order=["timestamp", "level", "message"],
+            logger="%(name)s",
+        )
+    )
+    root = logging.getLogger("api")
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    # Lambda's own handler on the root logger would write each line a second time.
+    root.propagate = False
+
+
+class RequestLogMiddleware:
+    """Name each request, count what it asks of the database, and log one line when it ends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`, the first request of which is this environment's cold start."""
+        self.app = app
+        # Provisioned environments were started before anyone waited for them.
+        self.cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application; the response carries `x-request-id`."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        identity = identify(scope)
+        status = 500
+        counted = Statistics()
+        cold, self.cold = self.cold, False
+
+        async def name_response(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (HEADER, identity.encode())]
+            await send(message)
+
+        started = time.perf_counter()
+        tokens = request_id.set(identity), statistics.set(counted)
+        try:
+            await self.app(scope, receive, name_response)
+        finally:
+            line = _access_line(scope, status, counted, time.perf_counter() - started)
+            logger.info("request", extra={**line, "cold_start": cold})
+            request_id.reset(tokens[0])
+            statistics.reset(tokens[1])
+
+
+def _access_line(scope: Scope, status: int, counted: Statistics, seconds: float) -> dict[str, Any]:
+    route = getattr(scope.get("route"), "path", None)
+    return {
+        "method": scope["method"],
+        "route": route,
+        # Only where no route matched, to find broken links: ids and tokens are part of other paths.
+        "path": None if route else scope["path"][:_LONGEST_PATH],
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+        "database_ms": round(counted.seconds * 1000, 1),
+        "database_statements": counted.statements,
+        "database_connections": counted.connections,
+    }

@@ -1,0 +1,61 @@
+"""The OpenAPI document: clean operation ids, and problem documents declared as what they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import FastAPI
+
+from api.web.problems import MEDIA_TYPE, ProblemDocument, ProblemError, status_code_name
+
+if TYPE_CHECKING:
+    from fastapi.routing import APIRoute
+
+_PROBLEM: Final = {"$ref": "#/components/schemas/ProblemDocument"}
+_FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
+
+#: Declares, once for the whole app, that every error is a problem document.
+ANY_PROBLEM: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {"model": ProblemDocument, "description": "Any error, as a problem document."}
+}
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the function's name: what a generated client calls the operation."""
+    return route.name
+
+
+def problem_responses(*errors: type[ProblemError] | int) -> dict[int | str, dict[str, Any]]:
+    """Declare a route's errors, by class or by status: `@router.get(…, responses=problem_responses(404))`."""
+    codes: dict[int | str, list[str]] = {}
+    for error in errors:
+        status, code = (
+            (error, status_code_name(error)) if isinstance(error, int) else (error.status, error.code)
+        )
+        codes.setdefault(status, []).append(code)
+    return {
+        status: {"model": ProblemDocument, "description": ", ".join(f"`{name}`" for name in names)}
+        for status, names in codes.items()
+    }
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the app's OpenAPI document, made once: what `app.openapi` is replaced by."""
+    made = app.openapi_schema is not None
+    schema = FastAPI.openapi(app)
+    if not made:
+        for path in schema.get("paths", {}).values():
+            for operation in path.values():
+                for response in operation.get("responses", {}).values():
+                    _declare_problem(response)
+        for name in _FASTAPIS_OWN:
+            schema.get("components", {}).get("schemas", {}).pop(name, None)
+    return schema
+
+
+def _declare_problem(response: dict[str, Any]) -> None:
+    """Correct media type and schema: FastAPI declares errors as JSON and its own 422."""
+    content = response.get("content", {})
+    reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+    if reference.rpartition("/")[2] in {"ProblemDocument", "HTTPValidationError"}:
+        response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}

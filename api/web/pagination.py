@@ -1,0 +1,139 @@
+"""Keyset pagination: a page starts after the last row of the one before, found by index, however far in.
+
+No total is counted: that would read the whole table for each page.
+
+Use, with `(Post.created_at, Post.id)` unique together and indexed::
+
+    ORDER = (Post.created_at, Post.id)
+    rows = (await session.scalars(keyset(select(Post), ORDER, cursor, limit, descending=True))).all()
+    posts, next_cursor = cut(rows, ORDER, limit)
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+from sqlalchemy import BigInteger, Select, SmallInteger, literal, tuple_
+
+from api.web.problems import BadRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import InstrumentedAttribute
+
+MAX_LIMIT: Final = 100
+DEFAULT_LIMIT: Final = 20
+_MAX_CURSOR: Final = 1024
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=_MAX_CURSOR, description="`next_cursor` of the page before; none for the first page."),
+]
+
+
+T = TypeVar("T")
+SelectT = TypeVar("SelectT", bound=Select[Any])
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of a list, in the list's order."""
+
+    items: list[T]
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` for the next page; null on the last page."
+    )
+
+
+class InvalidCursorError(BadRequestError):
+    """The cursor was not made by this list."""
+
+    code = "INVALID_CURSOR"
+
+
+def keyset(
+    statement: SelectT,
+    columns: Sequence[InstrumentedAttribute[Any]],
+    cursor: str | None,
+    limit: int,
+    *,
+    descending: bool = False,
+) -> SelectT:
+    """Order `statement` by `columns`, start it after `cursor`, and ask for one row more than `limit`.
+
+    Args:
+        statement: What to list.
+        columns: The order; together unique, none of them nullable, of type uuid, datetime, str or int.
+        cursor: What `cut` returned with the page before.
+        limit: The page's size; the row beyond it tells `cut` that there is another page.
+        descending: Turn the order of all columns round.
+
+    Raises:
+        InvalidCursorError: The cursor was not made for these columns.
+    """
+    order = [column.desc() if descending else column.asc() for column in columns]
+    statement = statement.order_by(*order).limit(limit + 1)
+    if cursor is None:
+        return statement
+    position = tuple_(
+        *(
+            literal(value, column.type)
+            for value, column in zip(_decode(cursor, columns), columns, strict=True)
+        )
+    )
+    row = tuple_(*columns)
+    return statement.where(row < position if descending else row > position)
+
+
+def cut(
+    rows: Sequence[T], columns: Sequence[InstrumentedAttribute[Any]], limit: int
+) -> tuple[list[T], str | None]:
+    """Return the page's rows and, when there are more, the cursor of the next page."""
+    page = list(rows[:limit])
+    if len(rows) <= limit:
+        return page, None
+    return page, _encode([getattr(page[-1], column.key) for column in columns])
+
+
+def _encode(values: Sequence[UUID | datetime | str | int]) -> str:
+    plain = [str(value) if isinstance(value, UUID | datetime) else value for value in values]
+    text = json.dumps(plain, separators=(",", ":"))
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str, columns: Sequence[InstrumentedAttribute[Any]]) -> list[UUID | datetime | str | int]:
+    try:
+        plain = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return [_value(value, column) for value, column in zip(plain, columns, strict=True)]
+    # TypeError: not a list; RecursionError: very many lists.
+    except (TypeError, ValueError, RecursionError):
+        message = "The cursor is not one of this list; start again without it."
+        raise InvalidCursorError(message) from None
+
+
+def _value(value: object, column: InstrumentedAttribute[Any]) -> UUID | datetime | str | int:
+    """Return the value in the column's type, or refuse what PostgreSQL would not take as one."""
+    kind = column.type.python_type
+    if kind is int and type(value) is int:
+        bits = (
+            63 if isinstance(column.type, BigInteger) else 15 if isinstance(column.type, SmallInteger) else 31
+        )
+        if -(1 << bits) <= value < 1 << bits:
+            return value
+    elif isinstance(value, str):
+        if kind is UUID:
+            return UUID(value)
+        if kind is datetime:
+            moment = datetime.fromisoformat(value)
+            if (moment.tzinfo is not None) == getattr(column.type, "timezone", False):
+                return moment
+        if kind is str and "\0" not in value and value.encode():
+            return value
+    raise ValueError
