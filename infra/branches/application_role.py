@@ -19,7 +19,7 @@ _TABLE_RIGHTS: Final = sql.SQL("SELECT, INSERT, UPDATE, DELETE")
 _SEQUENCE_RIGHTS: Final = sql.SQL("USAGE, SELECT")
 
 
-def provision(  # noqa: PLR0913  two roles with two passwords, all by keyword
+def provision(
     connection: psycopg.Connection,
     *,
     owner: str,

@@ -58,7 +58,7 @@ class Pooler:
     _tls: bool = field(repr=False)
 
     @classmethod
-    def start(  # noqa: PLR0913  all by keyword
+    def start(
         cls,
         folder: Path,
         *,
@@ -87,7 +87,8 @@ class Pooler:
         program = find_pgbouncer()
         if program is None:
             raise PoolerMissingError("PgBouncer is not installed", hint="apt-get install pgbouncer")
-        stop_left(folder)
+        if (left := running(folder)) is not None:
+            processes.end(left, patience=1.0)
         home = Home.of(folder)
         last_port = _last_port(home)
         settings = _settings(home, program, pool_size)
@@ -165,17 +166,14 @@ class Pooler:
         return log.read_bytes()[said_before:].decode(errors="replace") or "it said nothing"
 
 
-def stop_left(folder: Path) -> bool:
-    """Stop the pooler that still runs for the folder, say after a `kill -9`; say whether one did."""
+def running(folder: Path) -> int | None:
+    """Return the pid of the pooler that runs for the folder: its pid file alone may be stale."""
     home = Home.of(folder)
     try:
         pid = int((home.path / "pgbouncer.pid").read_text())
     except (FileNotFoundError, ValueError):
-        return False
-    running = str(home.path / _CONFIGURATION) in processes.command_line(pid)
-    if running:
-        processes.end(pid, patience=1.0)
-    return running
+        return None
+    return pid if str(home.path / _CONFIGURATION) in processes.command_line(pid) else None
 
 
 def _settings(home: Home, program: Path, pool_size: int) -> dict[str, str]:

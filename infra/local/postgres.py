@@ -118,13 +118,9 @@ class PostgresCluster:
         self._home.remove(self.folder)
 
 
-def stop_left(folder: Path) -> bool:
-    """Stop what still runs over the folder, say after a `kill -9`; say whether anything did."""
-    data = Home.of(folder).path / "data"
-    running = _postmaster(data)
-    if running is not None:
-        processes.end(running, signal.SIGINT, patience=30.0)
-    return running is not None
+def running(folder: Path) -> int | None:
+    """Return the pid of the server that runs over the folder: its pid file alone may be stale."""
+    return _postmaster(Home.of(folder).path / "data")
 
 
 def _create(home: Home, *, durable: bool) -> None:
