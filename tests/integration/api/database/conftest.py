@@ -1,0 +1,53 @@
+"""Engines and outside observers for tests of `api.database` on real servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from api.database.engine import make_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from api.database.connection_url import ConnectionUrl
+    from tests.support.databases import Database
+
+
+@pytest_asyncio.fixture
+async def engine_to() -> AsyncIterator[Callable[..., AsyncEngine]]:
+    """Make engines as the application does; all are disposed of at the end."""
+    engines: list[AsyncEngine] = []
+
+    def make(url: ConnectionUrl, **options: Any) -> AsyncEngine:
+        engines.append(make_engine(url, **options))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        await engine.dispose()
+
+
+@pytest.fixture
+def engine(engine_to: Callable[..., AsyncEngine], empty_database: Database) -> AsyncEngine:
+    """The application's engine through the pooler."""
+    return engine_to(empty_database.pooled)
+
+
+@pytest.fixture
+def owner(empty_database: Database) -> Iterator[psycopg.Connection]:
+    """The owner's connection past the pooler, in autocommit."""
+    with psycopg.connect(empty_database.direct.libpq(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def administrator(empty_database: Database) -> Iterator[psycopg.Connection]:
+    """The superuser's connection past the pooler, in autocommit: sees and ends what others run."""
+    with psycopg.connect(empty_database.superuser.libpq(), autocommit=True) as connection:
+        yield connection
