@@ -145,6 +145,8 @@ class Connection(AsyncAdapt_asyncpg_connection):
                 if not self._may_repeat():
                     raise
                 self._connection = await self._open()
+                await self._dialect.setup_asyncpg_json_codec(self)
+                await self._dialect.setup_asyncpg_jsonb_codec(self)
                 self._reused, self._acknowledged = False, True
                 cursor._connection = self._connection  # noqa: SLF001  the cursor keeps its own reference
                 return await run()
@@ -319,7 +321,7 @@ class Dialect(PGDialect_asyncpg):
 
     def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
         version = _driver(connection).get_server_version()
-        return (version.major, version.minor)
+        return (version.major, version.micro)  # asyncpg counts 18.4 as 18.0.4
 
     def _get_default_schema_name(self, connection: Any) -> str:  # noqa: ARG002  the hook's signature
         # Only reflection asks; the application never reflects.
