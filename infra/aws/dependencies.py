@@ -1,0 +1,137 @@
+"""A project's locked dependencies, installed, stripped and compiled once per lock and Python."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from infra.aws.bytecode import compile_folder
+from infra.aws.sources import SKIPPED_FOLDERS, SKIPPED_SUFFIXES
+from infra.errors import InfraError
+
+#: Changes when the same lock would be laid out differently.
+_LAYOUT: Final = "1"
+
+#: Installers' records: they differ between machines and nothing reads them at run time.
+#: METADATA and entry_points.txt stay, `importlib.metadata` needs them.
+_RECORDS: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
+
+#: Where wheels put scripts and C headers under `--target`.
+_TOP_LEVEL: Final = ("bin", "include", ".lock")
+
+
+class DependenciesError(InfraError):
+    """The locked dependencies cannot be read or installed; the message holds uv's reason."""
+
+    code = "DEPENDENCIES_FAILED"
+
+
+def target() -> str:
+    """Name what compiled code and `.pyc` files are bound to: this Python and platform."""
+    return f"{platform.python_implementation()}-{platform.python_version()}-{sysconfig.get_platform()}"
+
+
+def locked(root: Path) -> bytes:
+    """Return the project's uv.lock.
+
+    Raises:
+        DependenciesError: There is none.
+    """
+    try:
+        return (root / "uv.lock").read_bytes()
+    except FileNotFoundError as error:
+        raise DependenciesError(f"no uv.lock in {root}", hint=f"run `uv lock` in {root}") from error
+
+
+def installed(root: Path, cache: Path) -> Path:
+    """Return a folder below `cache` that holds the dependencies of `[project]`, no group's.
+
+    The wheels come from uv's cache where it has them, so that this works offline; the folder is
+    made once per lock, Python and platform. Folders of earlier locks are removed.
+
+    Raises:
+        DependenciesError: There is no uv or no lock, or uv cannot install what it names: no wheel
+            for this platform, no network and not cached.
+        OSError: The disk is full, or `cache` cannot be written.
+    """
+    key = hashlib.sha256(f"{_LAYOUT} {target()}\n".encode() + locked(root)).hexdigest()[:16]
+    folder = cache / f"dependencies-{key}"
+    if folder.is_dir():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".dependencies-", dir=cache) as temporary:
+        building = Path(temporary, "dependencies")
+        building.mkdir()
+        _install(root, Path(temporary, "requirements.txt"), building)
+        _strip(building)
+        compile_folder(building)
+        for earlier in cache.glob("dependencies-*"):
+            shutil.rmtree(earlier)
+        building.rename(folder)
+    return folder
+
+
+def names(folder: Path) -> frozenset[str]:
+    """Return the normalized names of the distributions in a folder."""
+    return frozenset(path.name.split("-")[0].replace("_", "-").lower() for path in folder.glob("*.dist-info"))
+
+
+def _install(root: Path, requirements: Path, folder: Path) -> None:
+    export = ["export", "--frozen", "--no-default-groups", "--no-emit-project", "--output-file"]
+    _uv(root, "read the lock", [*export, str(requirements)])
+    install = ["pip", "install", "--python", sys.executable, "--target", str(folder)]
+    # Copies, not hard links: a changed mode or owner in an artifact must not reach uv's cache.
+    exact = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--link-mode", "copy"]
+    _uv(root, "install the locked dependencies", [*install, *exact, "--requirements", str(requirements)])
+
+
+def _uv(root: Path, purpose: str, arguments: list[str]) -> None:
+    command = [_find_uv(), "--quiet", "--no-progress", *arguments]
+    # uv warns about an activated environment that is not the project's; none is used here.
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    done = subprocess.run(  # noqa: S603 - uv, with paths of ours
+        command, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        reason = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+        if "os error 28" in reason:
+            raise OSError(28, "No space left on device")
+        raise DependenciesError(f"uv could not {purpose} of {root}: {reason}")
+
+
+def _find_uv() -> str:
+    try:
+        from uv import find_uv_bin  # noqa: PLC0415 - uv may be on PATH only
+
+        return find_uv_bin()
+    except (ImportError, FileNotFoundError) as error:
+        found = shutil.which("uv")
+        if found is None:
+            raise DependenciesError("uv is not installed", hint="run `pip install uv`") from error
+        return found
+
+
+def _strip(folder: Path) -> None:
+    """Remove what nothing imports at run time, about a tenth of the bytes."""
+    for name in _TOP_LEVEL:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    for parent, folders, files in os.walk(folder):
+        for name in SKIPPED_FOLDERS.intersection(folders):
+            folders.remove(name)
+            shutil.rmtree(Path(parent, name))
+        for name in files:
+            file = Path(parent, name)
+            if file.suffix in SKIPPED_SUFFIXES or (name in _RECORDS and file.parent.suffix == ".dist-info"):
+                file.unlink()

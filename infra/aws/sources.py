@@ -1,0 +1,141 @@
+"""Which of a project's own files go into its artifact, and where."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from infra.config import ConfigError
+from infra.errors import InfraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.config import Project
+
+#: This kit's own default handler, shipped to projects that have none.
+KIT_API: Final = Path(__file__).resolve().parents[2] / "api"
+
+#: Folders and files that nothing imports at run time.
+SKIPPED_FOLDERS: Final = frozenset({"__pycache__", "tests"})
+SKIPPED_SUFFIXES: Final = frozenset({".pyc", ".pyi", ".c", ".h", ".pyx", ".pxd"})
+
+#: Written into the artifact by `artifact.py`.
+BUILD_MODULE: Final = "api/build.py"
+
+
+class RevisionsError(InfraError):
+    """The migrations folder does not hold one linear history."""
+
+    code = "REVISIONS_INVALID"
+
+
+def own_files(project: Project) -> dict[str, Path]:
+    """Return the files to ship: path inside the artifact to path on disk, sorted.
+
+    These are the top-level packages (or modules) of `app` and `handler`, what `include` matches,
+    and this kit's handler where the project uses `api.handler` and has none. Hidden files never
+    ship: a `.env` holds secrets.
+
+    Raises:
+        ConfigError: A package or an include pattern finds nothing, or `api` is taken by a module.
+    """
+    files: dict[str, Path] = {}
+    for key, value in (("app", project.app.partition(":")[0]), ("handler", project.handler)):
+        top = value.replace("/", ".").split(".")[0]
+        found = _find(project.root, top)
+        if found is not None:
+            files.update(_tree(found, found.name))
+        elif not (key == "handler" and uses_kit_handler(project)):
+            raise ConfigError(
+                f'{key} = "{value}": no package or module {top!r} in {project.root} or its src/',
+                hint=f"set {key} under [tool.bough] in pyproject.toml",
+            )
+    files.update(_included(project))
+    if uses_kit_handler(project):
+        if "api.py" in files:
+            raise ConfigError(
+                "the module api.py hides the package api of the default handler",
+                hint="rename api.py, or name your own handler under [tool.bough]",
+            )
+        files.setdefault("api/__init__.py", KIT_API / "__init__.py")
+        files.setdefault("api/handler.py", KIT_API / "handler.py")
+    if BUILD_MODULE in files:
+        raise ConfigError(f"{files[BUILD_MODULE]} would be overwritten in the artifact", hint="rename it")
+    return dict(sorted(files.items()))
+
+
+def uses_kit_handler(project: Project) -> bool:
+    """Return whether `handler` is in `api.handler`, the module that this kit provides."""
+    return project.handler.replace("/", ".").rpartition(".")[0] == "api.handler"
+
+
+def revisions(folder: Path) -> tuple[str | None, tuple[str, ...]]:
+    """Return the head revision and all revision ids, sorted, of Alembic's folder.
+
+    Reads the files without running them: a revision may import what only the project's own
+    environment holds. No folder, or no revision: `(None, ())`.
+
+    Raises:
+        RevisionsError: Several heads, or a file that is not Python.
+    """
+    parents: dict[str, frozenset[str]] = {}
+    for file in sorted((folder / "versions").glob("*.py")):
+        try:
+            names = dict(_constants(ast.parse(file.read_bytes(), filename=str(file))))
+        except (SyntaxError, ValueError) as error:
+            raise RevisionsError(f"{file} cannot be read: {error}") from error
+        if isinstance(revision := names.get("revision"), str):
+            down = names.get("down_revision") or ()
+            parents[revision] = frozenset((down,) if isinstance(down, str) else down)
+    heads = sorted(parents.keys() - frozenset().union(*parents.values()))
+    if len(heads) > 1:
+        raise RevisionsError(
+            f"{folder} has {len(heads)} heads: {', '.join(heads)}",
+            hint="rebase one onto the other: set its down_revision",
+        )
+    return (heads[0] if heads else None), tuple(sorted(parents))
+
+
+def _constants(module: ast.Module) -> Iterator[tuple[str, str | tuple[str, ...] | None]]:
+    """Yield the module's top-level names that are given a literal value."""
+    for statement in module.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                pass
+            case _:
+                continue
+        try:
+            yield name, ast.literal_eval(value)
+        except ValueError:
+            continue
+
+
+def _find(root: Path, name: str) -> Path | None:
+    for path in (root / name, root / f"{name}.py", root / "src" / name, root / "src" / f"{name}.py"):
+        if path.is_dir() if path.suffix == "" else path.is_file():
+            return path
+    return None
+
+
+def _included(project: Project) -> Iterator[tuple[str, Path]]:
+    for pattern in project.include:
+        matches = sorted(project.root.glob(pattern))
+        if not matches:
+            raise ConfigError(f"include {pattern!r} matches nothing in {project.root}")
+        for match in matches:
+            relative = match.relative_to(project.root).as_posix().removeprefix("src/")
+            yield from _tree(match, relative)
+
+
+def _tree(path: Path, target: str) -> Iterator[tuple[str, Path]]:
+    """Yield a file, or a folder's files, but nothing hidden and nothing that is skipped."""
+    if path.is_dir():
+        for child in path.iterdir():
+            if child.name not in SKIPPED_FOLDERS and not child.name.startswith("."):
+                yield from _tree(child, f"{target}/{child.name}")
+    elif path.suffix not in SKIPPED_SUFFIXES:
+        yield target, path
