@@ -169,6 +169,10 @@ class Connection(AsyncAdapt_asyncpg_connection):
         try:
             async with asyncio.timeout(left) as limit:
                 yield
+        except asyncio.CancelledError:
+            # The request was given up: the server need not go on either.
+            await self._cancel()
+            raise
         except TimeoutError as error:
             if not limit.expired():
                 raise

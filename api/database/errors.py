@@ -75,6 +75,12 @@ class DeadlockError(DatabaseError):
     code = "DEADLOCK"
 
 
+class InvalidValueError(DatabaseError):
+    """A value does not fit its column (SQLSTATE class 22): too long, out of range, a NUL byte in a text."""
+
+    code = "INVALID_VALUE"
+
+
 class ReadOnlySessionError(DatabaseError):
     """A read session was asked to write: a bug in the caller, found before anything was sent."""
 

@@ -53,6 +53,14 @@ def translate(context: ExceptionContext) -> errors.DatabaseError | None:
     known = _BY_DRIVER_CLASS.get(type(error).__name__)
     if known is not None:
         return known(str(error))
+    cause = error.__cause__
+    # The server's refusal of a value, and the driver's, which has no public class of its own. Both quote it.
+    if isinstance(cause, asyncpg.DataError) or (
+        isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError)
+    ):
+        return errors.InvalidValueError(f"a value does not fit its column ({type(cause).__name__})")
+    if not isinstance(error, Exception):
+        return None  # a cancellation stays one
     sqlstate = getattr(error, "sqlstate", None)
     if sqlstate is None:
         lost = context.is_disconnect or isinstance(error, OSError)
