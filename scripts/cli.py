@@ -7,7 +7,7 @@ import sys
 import typer
 
 from infra.errors import InfraError
-from scripts import output
+from scripts import output, up
 
 app = typer.Typer(
     name="bough",
@@ -15,6 +15,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(up.up)
+app.command()(up.down)
+app.command()(up.status)
 
 
 def main() -> None:
