@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from alembic import context
 from alembic.ddl.postgresql import PostgresqlImpl
+from alembic.operations import ops
 from alembic.util import CommandError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateTable
 
 from api.database.connection_url import DirectUrl
 from api.database.timeouts import Timeouts
+from migrations.operations import DROP_UPDATED_AT_FUNCTION, UPDATED_AT_FUNCTION, UPDATED_AT_TRIGGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -87,6 +89,25 @@ def is_ours_to_compare(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and (name or "").startswith("bough_"))
 
 
+def write_triggers(_ctx: MigrationContext, _revision: object, scripts: list[ops.MigrationScript]) -> None:
+    """Add to a generated revision what keeps `updated_at`, which models cannot say.
+
+    The function comes with a history's first revision, a trigger with its table.
+    """
+    upgrade, downgrade = scripts[0].upgrade_ops, scripts[0].downgrade_ops
+    if upgrade is None or downgrade is None or upgrade.is_empty():
+        return
+    tables = [operation for operation in upgrade.ops if isinstance(operation, ops.CreateTableOp)]
+    for table in tables:
+        columns = [c for c in table.columns if isinstance(c, sa.Column) and c.name == "updated_at"]
+        if any(column.server_onupdate is not None for column in columns):
+            trigger = ops.ExecuteSQLOp(UPDATED_AT_TRIGGER.format(table=table.table_name))
+            upgrade.ops.insert(upgrade.ops.index(table) + 1, trigger)
+    if not context.script.get_heads():
+        upgrade.ops.insert(0, ops.ExecuteSQLOp(UPDATED_AT_FUNCTION))
+        downgrade.ops.append(ops.ExecuteSQLOp(DROP_UPDATED_AT_FUNCTION))
+
+
 def load_metadata() -> sa.MetaData:
     """Import the tables named by `metadata` of `[tool.bough]`."""
     named = context.config.attributes.get("metadata")
@@ -124,6 +145,8 @@ def open_engine() -> sa.Engine:
 
 def run(**target: Any) -> None:
     """Configure Alembic for a target, and run what the command asked for."""
+    # Alembic takes several, which its annotation leaves out.
+    callbacks: Any = [record_revisions(), *context.config.attributes.get("on_version_apply", ())]
     context.configure(
         **target,
         target_metadata=load_metadata(),
@@ -132,7 +155,8 @@ def run(**target: Any) -> None:
         compare_server_default=True,
         # Locks end with each revision, and a failing one takes none of its predecessors along.
         transaction_per_migration=True,
-        on_version_apply=[record_revisions(), *context.config.attributes.get("on_version_apply", ())],
+        process_revision_directives=write_triggers,
+        on_version_apply=callbacks,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.database.connection_url import DirectUrl
 from infra.migrate.errors import (
@@ -54,9 +54,10 @@ def open_connection(url: DirectUrl, timeouts: Timeouts) -> Iterator[Connection]:
             f"migrations do not run on {url}: behind a transaction pooler locks and settings do not hold"
         )
         raise PooledUrlRefusedError(message, hint="give the direct connection string, DATABASE_URL_UNPOOLED")
-    parameters = {"connect_timeout": _CONNECT_TIMEOUT} | conninfo_to_dict(url.libpq())
+    parameters: dict[str, Any] = {"connect_timeout": _CONNECT_TIMEOUT}
+    parameters |= conninfo_to_dict(url.libpq())
     try:
-        connection = psycopg.connect(**parameters, autocommit=True)
+        connection = psycopg.connect(make_conninfo(**parameters), autocommit=True)
     except psycopg.Error as error:
         message = f"cannot connect to {url}: {_one_line(error)}"
         raise DatabaseUnreachableError(message) from None

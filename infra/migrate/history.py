@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 
 from infra.migrate.errors import DatabaseAheadError, HistoryError, MultipleHeadsError, UnknownRevisionError
@@ -78,7 +79,7 @@ class History:
             self._scripts = ScriptDirectory.from_config(config)
             # From the oldest to the newest.
             self._all = tuple(reversed([_revision(s) for s in self._scripts.walk_revisions()]))
-        except CommandError as error:
+        except (CommandError, RevisionError) as error:
             raise HistoryError(str(error)) from error
         except Exception as error:
             message = f"a revision cannot be loaded: {type(error).__name__}: {error}"
@@ -120,7 +121,7 @@ class History:
         try:
             found = self._scripts.iterate_revisions(target, tuple(versions), implicit_base=True)
             return tuple(reversed([_revision(script) for script in found]))
-        except CommandError as error:
+        except (CommandError, RevisionError) as error:
             raise self._unknown(target, error) from error
 
     def downgrades(self, versions: Sequence[str], target: str) -> tuple[Revision, ...]:
@@ -132,10 +133,10 @@ class History:
         try:
             found = self._scripts.iterate_revisions(tuple(versions), target, select_for_downgrade=True)
             return tuple(_revision(script) for script in found)
-        except CommandError as error:
+        except (CommandError, RevisionError) as error:
             raise self._unknown(target, error) from error
 
-    def _unknown(self, target: str, error: CommandError) -> UnknownRevisionError:
+    def _unknown(self, target: str, error: Exception) -> UnknownRevisionError:
         latest = ", ".join(revision.id for revision in self._all[-5:]) or "none"
         return UnknownRevisionError(f"{target}: {error}", hint=f"the latest revisions are {latest}")
 
