@@ -150,7 +150,7 @@ class TestWrite:
     @pytest.mark.asyncio
     async def test_exception_rolls_everything_back(self, engine):
         """Half a transaction never stays."""
-        with pytest.raises(LookupError):  # noqa: PT012  the block is the transaction
+        with pytest.raises(LookupError):
             async with writing(engine) as session:
                 session.add(Note(text="a"))
                 await session.flush()
@@ -236,7 +236,7 @@ class TestWrite:
     @pytest.mark.asyncio
     async def test_value_that_does_not_fit_is_not_quoted(self, engine):
         """The error says what kind of misfit it was, and not the value: it may be a secret."""
-        with pytest.raises(InvalidValueError) as caught:  # noqa: PT012  the block is the transaction
+        with pytest.raises(InvalidValueError) as caught:
             async with writing(engine) as session:
                 session.add(Note(text="secret\0"))
                 await session.flush()
