@@ -65,7 +65,7 @@ class TestHouse:
         tracked = subprocess.run(
             ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.split()
-        forbidden = (
+        secret = (
             r"BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|napi_[a-z0-9]{20}|/home/[a-z]+/|/Users/[a-z]+/"
         )
         own = Path(__file__).relative_to(ROOT)
