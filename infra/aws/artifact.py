@@ -13,6 +13,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from infra.aws import dependencies, distributions, sources
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _LAYOUT: Final = "1"
 
 #: What `api/handler.py` imports; shipped where the project's own lock lacks it.
-HANDLER_REQUIREMENTS: Final = ("mangum", "snapshot-restore-py", "aws-lambda-powertools")
+HANDLER_REQUIREMENTS: Final = ("mangum", "snapshot-restore-py")
 
 _BUILD_MODULE: Final = '''\
 """What this artifact was built from. Generated when it was packaged."""
@@ -173,9 +174,16 @@ def _fingerprint(project: Project, lock: bytes, files: Mapping[str, Path], build
         "handler": project.handler,
         "lock": hashlib.sha256(lock).hexdigest(),
         "build": build_module,
+        "requirements": _requirements(project),
         "files": {path: hashlib.sha256(source.read_bytes()).hexdigest() for path, source in files.items()},
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _requirements(project: Project) -> dict[str, str]:
+    """Return the default handler's requirements in this environment: name to version."""
+    names = distributions.closure(HANDLER_REQUIREMENTS) if sources.uses_kit_handler(project) else ()
+    return {name: metadata.version(name) for name in names}
 
 
 @contextlib.contextmanager
