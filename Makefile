@@ -1,0 +1,50 @@
+# Everything runs in .venv, which `scripts/bootstrap.py` keeps in step with uv.lock.
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status check test prove bench docs format clean
+
+# Read anew when the lock, the project or the bootstrap itself changes.
+READY := .venv/.bootstrapped
+BIN := .venv/bin
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): uv.lock pyproject.toml scripts/bootstrap.py
+	@python3 scripts/bootstrap.py
+
+up: $(READY) ## Run the app as Lambda would, until Ctrl-C (ARGS="--port 9000")
+	@$(BIN)/bough up $(ARGS)
+
+down: $(READY) ## Stop it from another terminal
+	@$(BIN)/bough down
+
+status: $(READY) ## Show its URLs and processes
+	@$(BIN)/bough status
+
+check: $(READY) ## Lint, format, types, import rules, documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/unit/docs
+
+test: $(READY) ## Run the tests against real PostgreSQL and PgBouncer (ARGS="-k name")
+	$(BIN)/pytest -n 2 --dist loadfile -m "not prove" $(ARGS)
+
+prove: $(READY) ## Run the slow proofs: chaos and load
+	$(BIN)/pytest -m prove $(ARGS)
+
+bench: $(READY) ## Measure, and compare with the figures in docs/
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+docs: $(READY) ## Write docs/reference/ anew from the code
+	$(BIN)/python -m scripts.reference
+
+format: $(READY) ## Format, and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: $(READY) ## Stop the local world and delete its data and every cache
+	$(BIN)/bough down
+	rm -rf .bough .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
