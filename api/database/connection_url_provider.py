@@ -101,7 +101,7 @@ def why_not_user(host: str, user: str, options: str) -> Refusal | None:
             f"{host} serves many projects and the user does not say which",
             f"use the user {user}.<project reference>",
         )
-    if name and project == _project_of(host):
+    if name and project and project == _project_of(host):
         return Refusal(
             f"{host} serves one project and has no user of that name",
             f"use the user {name}: the suffix is for the shared pooler",
