@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.autogenerate import renderers
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.util import CommandError
@@ -25,11 +26,11 @@ from sqlalchemy.schema import CreateTable
 
 from api.database.connection_url import DirectUrl
 from api.database.timeouts import Timeouts
-from migrations.operations import DROP_UPDATED_AT_FUNCTION, UPDATED_AT_FUNCTION, UPDATED_AT_TRIGGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from alembic.autogenerate.api import AutogenContext
     from alembic.runtime.migration import MigrationContext, MigrationInfo
     from alembic.script import Script
 
@@ -89,6 +90,21 @@ def is_ours_to_compare(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and (name or "").startswith("bough_"))
 
 
+class HelperCall(ops.MigrateOperation):
+    """A call of `migrations.operations` in a generated revision."""
+
+    def __init__(self, source: str) -> None:
+        """Keep the call as Python, without the module's name."""
+        self.source = source
+
+
+@renderers.dispatch_for(HelperCall)
+def render_call(autogenerate: AutogenContext, call: HelperCall) -> str:
+    """Write the call, and its import."""
+    autogenerate.imports.add("from migrations import operations")
+    return f"operations.{call.source}"
+
+
 def write_triggers(_ctx: MigrationContext, _revision: object, scripts: list[ops.MigrationScript]) -> None:
     """Add to a generated revision what keeps `updated_at`, which models cannot say.
 
@@ -101,11 +117,11 @@ def write_triggers(_ctx: MigrationContext, _revision: object, scripts: list[ops.
     for table in tables:
         columns = [c for c in table.columns if isinstance(c, sa.Column) and c.name == "updated_at"]
         if any(column.server_onupdate is not None for column in columns):
-            trigger = ops.ExecuteSQLOp(UPDATED_AT_TRIGGER.format(table=table.table_name))
-            upgrade.ops.insert(upgrade.ops.index(table) + 1, trigger)
+            call = HelperCall(f"create_updated_at_trigger(op, {table.table_name!r})")
+            upgrade.ops.insert(upgrade.ops.index(table) + 1, call)
     if not context.script.get_heads():
-        upgrade.ops.insert(0, ops.ExecuteSQLOp(UPDATED_AT_FUNCTION))
-        downgrade.ops.append(ops.ExecuteSQLOp(DROP_UPDATED_AT_FUNCTION))
+        upgrade.ops.insert(0, HelperCall("create_updated_at_function(op)"))
+        downgrade.ops.append(HelperCall("drop_updated_at_function(op)"))
 
 
 def load_metadata() -> sa.MetaData:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+% if not upgrades or "sa." in upgrades + downgrades:
 import sqlalchemy as sa
+% endif
 from alembic import op
 ${imports if imports else ""}
 

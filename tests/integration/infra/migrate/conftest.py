@@ -26,6 +26,19 @@ metadata = "{models}:Base.metadata"
 script_location = "%(here)s/migrations"
 prepend_sys_path = ["%(here)s", "{repository}"]
 file_template = "%%(year)d-%%(month).2d-%%(day).2d_%%(slug)s"
+truncate_slug_length = 60
+
+[[tool.alembic.post_write_hooks]]
+name = "sort imports"
+type = "module"
+module = "ruff"
+options = "check --quiet --fix --select I REVISION_SCRIPT_FILENAME"
+
+[[tool.alembic.post_write_hooks]]
+name = "format"
+type = "module"
+module = "ruff"
+options = "format --quiet REVISION_SCRIPT_FILENAME"
 """
 
 MODELS = """

@@ -29,7 +29,6 @@ from infra.migrate.errors import (
     RevisionUncertainError,
     UnknownRevisionError,
 )
-from migrations import operations
 
 if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl
@@ -533,4 +532,3 @@ class TestUpdatedAt:
         assert updated[0] > inserted[0]
         runner.rollback(history.project, empty_database.direct, to="base")
         assert query(empty_database.direct, "SELECT proname FROM pg_proc WHERE proname LIKE 'bough%'") == []
-        assert operations.UPDATED_AT_FUNCTION.count("clock_timestamp") == 1
