@@ -7,7 +7,7 @@ import sys
 import typer
 
 from infra.errors import InfraError
-from scripts import output, up
+from scripts import migrate, output, package, up
 
 app = typer.Typer(
     name="bough",
@@ -18,6 +18,8 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(up.down)
 app.command()(up.status)
+app.command()(package.package)
+app.add_typer(migrate.app, name="migrate")
 
 
 def main() -> None:

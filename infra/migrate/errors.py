@@ -20,6 +20,13 @@ class DirectUrlMissingError(MigrationError):
     exit_code = 2
 
 
+class DirectUrlInvalidError(MigrationError):
+    """The direct connection string cannot be read, or is a pooled one."""
+
+    code = "DIRECT_URL_INVALID"
+    exit_code = 2
+
+
 class PooledUrlRefusedError(MigrationError):
     """A pooled connection string was given: session locks and settings do not hold on one."""
 

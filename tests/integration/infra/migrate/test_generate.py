@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MODELS = """
     from datetime import datetime
     from uuid import UUID
-    from sqlalchemy import CheckConstraint, Computed, DateTime, FetchedValue, ForeignKey, Index, String, Text, func, text
+    from sqlalchemy import CheckConstraint, Computed, DateTime, FetchedValue, ForeignKey, Index
+    from sqlalchemy import String, Text, func, text
     from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
     from sqlalchemy.orm import Mapped, mapped_column
 
@@ -62,7 +63,9 @@ MODELS = """
 class TestNew:
     """`new`."""
 
-    def test_writes_a_revision_after_which_nothing_differs(self, history: History, empty_database: Database) -> None:
+    def test_writes_a_revision_after_which_nothing_differs(
+        self, history: History, empty_database: Database
+    ) -> None:
         """Functional and partial indexes, generated columns and server defaults come back as they are."""
         history.write_models(MODELS)
         path = generate.new(history.project, empty_database.direct, "create authors and articles")
@@ -75,7 +78,9 @@ class TestNew:
         runner.rollback(history.project, empty_database.direct, to="base")
         runner.apply(history.project, empty_database.direct)
 
-    def test_writes_the_trigger_of_a_table_with_updated_at(self, history: History, empty_database: Database) -> None:
+    def test_writes_the_trigger_of_a_table_with_updated_at(
+        self, history: History, empty_database: Database
+    ) -> None:
         """The model says that the server keeps it; the revision makes it so."""
         history.write_models(MODELS)
         generate.new(history.project, empty_database.direct, "create authors")
@@ -96,9 +101,9 @@ class TestNew:
         history.write_models(MODELS)
         path = str(generate.new(history.project, empty_database.direct, "create authors"))
         ruff = [sys.executable, "-m", "ruff"]
-        subprocess.run([*ruff, "format", "--check", path], check=True)  # noqa: S603  our own file
+        subprocess.run([*ruff, "format", "--check", path], check=True)
         select = ["check", "--isolated", "--select", "F,I,D", "--ignore", "D203,D213"]
-        subprocess.run([*ruff, *select, path], check=True)  # noqa: S603  our own file
+        subprocess.run([*ruff, *select, path], check=True)
 
     def test_names_the_id_after_the_file(self, history: History) -> None:
         """Ids can be read, and say when."""
@@ -109,7 +114,7 @@ class TestNew:
 
     def test_writes_an_empty_revision_of_a_phase(self, history: History, empty_database: Database) -> None:
         """The phase asked for is declared and recorded."""
-        path = generate.new(history.project, None, "drop later", autogenerate=False, phase="contract")
+        generate.new(history.project, None, "drop later", autogenerate=False, phase="contract")
         runner.apply(history.project, empty_database.direct)
         with psycopg.connect(empty_database.direct.libpq()) as connection:
             assert connection.execute("SELECT phase FROM bough_revision").fetchall() == [("contract",)]

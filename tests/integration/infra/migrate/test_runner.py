@@ -69,13 +69,17 @@ def three_tables(history: History) -> None:
     """Write a history of three revisions."""
     history.write("one", None, "op.execute('CREATE TABLE a (id int)')", "op.execute('DROP TABLE a')")
     history.write("two", "one", "op.execute('CREATE TABLE b (id int)')", "op.execute('DROP TABLE b')")
-    history.write("three", "two", "op.execute('CREATE TABLE c (id int)')", "op.execute('DROP TABLE c')", "contract")
+    history.write(
+        "three", "two", "op.execute('CREATE TABLE c (id int)')", "op.execute('DROP TABLE c')", "contract"
+    )
 
 
 class TestApply:
     """`apply`."""
 
-    def test_applies_all_in_order_and_records_phases(self, history: History, empty_database: Database) -> None:
+    def test_applies_all_in_order_and_records_phases(
+        self, history: History, empty_database: Database
+    ) -> None:
         """Every revision runs once, and is recorded with its phase."""
         three_tables(history)
         report = runner.apply(history.project, empty_database.direct)
@@ -126,7 +130,9 @@ class TestApply:
     def test_names_the_revision_whose_commit_fails(self, history: History, empty_database: Database) -> None:
         """A constraint that is checked at COMMIT belongs to its revision, not to the next."""
         history.write(
-            "one", None, "op.execute('CREATE TABLE a (id int PRIMARY KEY, b int REFERENCES a DEFERRABLE INITIALLY DEFERRED)')"
+            "one",
+            None,
+            "op.execute('CREATE TABLE a (id int PRIMARY KEY, b int REFERENCES a INITIALLY DEFERRED)')",
         )
         history.write("two", "one", "op.execute('INSERT INTO a VALUES (1, 2)')")
         history.write("three", "two", "op.execute('CREATE TABLE c (id int)')")
@@ -138,7 +144,9 @@ class TestApply:
     def test_names_the_line_of_a_python_error(self, history: History, empty_database: Database) -> None:
         """A bug in a revision is reported with its place and rolled back."""
         history.write("one", None, "op.execute('CREATE TABLE a (id int)')\nmisspelt()")
-        with pytest.raises(RevisionFailedError, match=r"\(one.py, line 13\) failed: NameError: name 'misspelt'"):
+        with pytest.raises(
+            RevisionFailedError, match=r"\(one.py, line 13\) failed: NameError: name 'misspelt'"
+        ):
             runner.apply(history.project, empty_database.direct)
         assert tables(empty_database.direct) == set()
 
@@ -153,7 +161,9 @@ class TestApply:
         )
         history.write("three", "two", "op.execute('CREATE TABLE c (id int)')")
         runner.apply(history.project, empty_database.direct)
-        rows = query(empty_database.direct, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_a_id'::regclass")
+        rows = query(
+            empty_database.direct, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_a_id'::regclass"
+        )
         assert rows == [(True,)]
         assert set(recorded(empty_database.direct)) == {"one", "two", "three"}
 
@@ -178,11 +188,14 @@ class TestApply:
             "y" * 40: "expand",
         }
 
-    def test_holds_timeouts_and_lock_inside_a_revision(self, history: History, empty_database: Database) -> None:
-        """The connection that runs the statements has the timeouts and the lock, also in an autocommit block."""
+    def test_holds_timeouts_and_lock_inside_a_revision(
+        self, history: History, empty_database: Database
+    ) -> None:
+        """The statements run under the timeouts and the lock, also in an autocommit block."""
         look = (
             "op.execute('INSERT INTO seen SELECT current_setting($$lock_timeout$$), "
-            "current_setting($$statement_timeout$$), current_setting($$idle_in_transaction_session_timeout$$), "
+            "current_setting($$statement_timeout$$), "
+            "current_setting($$idle_in_transaction_session_timeout$$), "
             "count(*) FROM pg_locks WHERE locktype = $$advisory$$ AND pid = pg_backend_pid()')\n"
         )
         history.write(
@@ -209,7 +222,9 @@ class TestApply:
         runner.apply(history.project, empty_database.direct, revision="one")
         with psycopg.connect(empty_database.direct.libpq()) as busy:
             busy.execute("LOCK TABLE a")
-            with pytest.raises(RevisionLockTimeoutError, match=r"waited more than 0.2 s for a lock") as failure:
+            with pytest.raises(
+                RevisionLockTimeoutError, match=r"waited more than 0.2 s for a lock"
+            ) as failure:
                 runner.apply(history.project, empty_database.direct, timeouts=Timeouts(lock=0.2))
         assert failure.value.revision == "two"
 
@@ -232,7 +247,9 @@ class TestApply:
             runner.apply(history.project, empty_database.pooled)  # type: ignore[arg-type]  # the point of the test
         assert str(empty_database.pooled) in str(failure.value)
 
-    def test_says_when_the_database_cannot_be_reached(self, history: History, empty_database: Database) -> None:
+    def test_says_when_the_database_cannot_be_reached(
+        self, history: History, empty_database: Database
+    ) -> None:
         """A wrong password is an error without that password."""
         url = empty_database.direct.replace(password="quite-wrong")
         with pytest.raises(DatabaseUnreachableError, match="password authentication failed") as failure:
@@ -260,10 +277,12 @@ class TestApply:
         history.write("twin", "two", "pass")
         with pytest.raises(MultipleHeadsError, match=r"2 heads: three.py, twin.py") as failure:
             runner.apply(history.project, empty_database.direct)
-        assert 'in twin.py' in (failure.value.hint or "")
+        assert "in twin.py" in (failure.value.hint or "")
         assert 'down_revision = "three"' in (failure.value.hint or "")
 
-    def test_never_believes_a_run_that_committed_nothing(self, history: History, empty_database: Database) -> None:
+    def test_never_believes_a_run_that_committed_nothing(
+        self, history: History, empty_database: Database
+    ) -> None:
         """An environment that falls into Alembic's open-transaction trap is found out."""
         three_tables(history)
         (history.project.root / "migrations/env.py").write_text(
@@ -278,7 +297,9 @@ class TestApply:
             runner.apply(history.project, empty_database.direct)
         assert tables(empty_database.direct) == set()
 
-    def test_leaves_the_loggers_of_the_application_alive(self, history: History, empty_database: Database) -> None:
+    def test_leaves_the_loggers_of_the_application_alive(
+        self, history: History, empty_database: Database
+    ) -> None:
         """Alembic's usual `fileConfig` would disable every logger that exists."""
         logger = logging.getLogger("an.application")
         level = logging.getLogger().level
@@ -290,7 +311,7 @@ class TestApply:
 
 def apply_in_another_process(project: Project, url: str, results: Any) -> None:
     """Run `apply` and report the ids that it ran."""
-    from api.database.connection_url import DirectUrl  # noqa: PLC0415  the other process's own import
+    from api.database.connection_url import DirectUrl
 
     results.put([run.id for run in runner.apply(project, DirectUrl.parse(url)).runs])
 
@@ -298,7 +319,9 @@ def apply_in_another_process(project: Project, url: str, results: Any) -> None:
 class TestLock:
     """Two migrations of one database."""
 
-    def test_second_runner_waits_and_finds_nothing_to_do(self, history: History, empty_database: Database) -> None:
+    def test_second_runner_waits_and_finds_nothing_to_do(
+        self, history: History, empty_database: Database
+    ) -> None:
         """Each revision runs once, and both runners succeed."""
         three_tables(history)
         history.write("two", "one", "op.execute('CREATE TABLE b (id int)')\nop.execute('SELECT pg_sleep(1)')")
@@ -317,7 +340,9 @@ class TestLock:
     def test_names_the_holder_when_the_wait_ends(self, history: History, empty_database: Database) -> None:
         """The error has the holder's process id and name."""
         three_tables(history)
-        with psycopg.connect(empty_database.direct.libpq(), autocommit=True, application_name="the other") as other:
+        with psycopg.connect(
+            empty_database.direct.libpq(), autocommit=True, application_name="the other"
+        ) as other:
             other.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
             expected = rf"server process {other.info.backend_pid}, the other, connected \d+ s ago"
             with pytest.raises(MigrationLockedError, match=expected):
@@ -341,7 +366,9 @@ class TestLock:
         arguments = (history.project, empty_database.direct.libpq(), results)
         first = context.Process(target=apply_in_another_process, args=arguments)
         first.start()
-        held = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {LOCK_KEY & 0xFFFFFFFF}"
+        held = (
+            f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {LOCK_KEY & 0xFFFFFFFF}"
+        )
         end = time.monotonic() + 30
         while query(empty_database.direct, held) == [(0,)] and time.monotonic() < end:
             time.sleep(0.02)
@@ -380,12 +407,18 @@ class TestRollback:
         assert runner.rollback(history.project, empty_database.direct, to="one").current == ("one",)
         assert tables(empty_database.direct) == {"a"}
 
-    def test_stops_at_a_revision_that_cannot_be_undone(self, history: History, empty_database: Database) -> None:
+    def test_stops_at_a_revision_that_cannot_be_undone(
+        self, history: History, empty_database: Database
+    ) -> None:
         """Those undone before it stay undone."""
         three_tables(history)
-        history.write("two", "one", "op.execute('CREATE TABLE b (id int)')", "raise NotImplementedError('data is gone')")
+        history.write(
+            "two", "one", "op.execute('CREATE TABLE b (id int)')", "raise NotImplementedError('data is gone')"
+        )
         runner.apply(history.project, empty_database.direct)
-        with pytest.raises(RevisionFailedError, match="data is gone; it was rolled back; 1 before it stays done"):
+        with pytest.raises(
+            RevisionFailedError, match="data is gone; it was rolled back; 1 before it stays done"
+        ):
             runner.rollback(history.project, empty_database.direct, to="base")
         assert runner.status(history.project, empty_database.direct).current == ("two",)
 
@@ -419,7 +452,9 @@ class TestStatus:
         """Not even Alembic's table is made."""
         three_tables(history)
         assert runner.status(history.project, empty_database.direct).current == ()
-        assert query(empty_database.direct, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+        assert (
+            query(empty_database.direct, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+        )
 
     def test_names_what_the_code_does_not_know(self, history: History, empty_database: Database) -> None:
         """A database ahead of the code is shown, not refused."""
@@ -476,10 +511,14 @@ def run_script(url: DirectUrl, script: str) -> None:
 class TestPlainAlembic:
     """The `alembic` command itself."""
 
-    def test_upgrades_with_the_url_from_the_environment(self, history: History, empty_database: Database) -> None:
+    def test_upgrades_with_the_url_from_the_environment(
+        self, history: History, empty_database: Database
+    ) -> None:
         """It applies, records, and holds a migration's timeouts."""
         three_tables(history)
-        history.write("four", "three", "op.execute('CREATE TABLE seen AS SELECT current_setting($$lock_timeout$$)')")
+        history.write(
+            "four", "three", "op.execute('CREATE TABLE seen AS SELECT current_setting($$lock_timeout$$)')"
+        )
         self.alembic(history, empty_database, "upgrade", "head")
         assert query(empty_database.direct, "SELECT * FROM seen") == [("5s",)]
         assert set(recorded(empty_database.direct)) == {"one", "two", "three", "four"}
@@ -497,7 +536,7 @@ class TestPlainAlembic:
     @staticmethod
     def alembic(history: History, database: Database, *arguments: str) -> None:
         """Run the command in the project's folder."""
-        subprocess.run(  # noqa: S603  this interpreter and the test's own arguments
+        subprocess.run(
             [sys.executable, "-m", "alembic", *arguments],
             cwd=history.project.root,
             env={"DATABASE_URL_UNPOOLED": database.direct.libpq(), "PATH": ""},
@@ -526,7 +565,9 @@ class TestUpdatedAt:
         runner.apply(history.project, empty_database.direct)
         with psycopg.connect(empty_database.direct.libpq()) as connection:
             inserted = connection.execute("INSERT INTO a VALUES (1) RETURNING updated_at").fetchone()
-            updated = connection.execute("UPDATE a SET n = 2, updated_at = 'epoch' RETURNING updated_at").fetchone()
+            updated = connection.execute(
+                "UPDATE a SET n = 2, updated_at = 'epoch' RETURNING updated_at"
+            ).fetchone()
         assert inserted is not None
         assert updated is not None
         assert updated[0] > inserted[0]

@@ -1,0 +1,155 @@
+"""`bough migrate`: the revisions of a database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.database.connection_url import ConnectionUrlError, DirectUrl
+from infra.config import load_project
+from infra.local import world
+from infra.migrate.errors import DirectUrlInvalidError, DirectUrlMissingError
+from scripts import output
+from scripts.output import OutputFormat
+
+if TYPE_CHECKING:
+    from infra.config import Project
+    from infra.migrate.runner import Report
+
+app = typer.Typer(
+    help="Apply, list, write and undo revisions, on the direct connection string "
+    "(DATABASE_URL_UNPOOLED, or else the running local world's).",
+    no_args_is_help=True,
+)
+
+_VARIABLE = "DATABASE_URL_UNPOOLED"
+
+
+@app.command()
+def apply(
+    revision: Annotated[
+        str, typer.Argument(help="The last to apply; with --sql also a range, `from:to`.")
+    ] = "head",
+    *,
+    sql: Annotated[
+        bool,
+        typer.Option("--sql", help="Print the SQL instead, from the start or of a range; needs no database."),
+    ] = False,
+) -> None:
+    """Run the pending revisions, one transaction each; running it again goes on where one failed."""
+    # Imported here, as in every command: Alembic takes a quarter of a second that --help need not pay.
+    from infra.migrate import runner  # noqa: PLC0415  see above
+
+    project = load_project(Path.cwd())
+    if sql:
+        start, _, end = revision.rpartition(":")
+        # Not through rich, which would wrap and colour what psql is to read.
+        sys.stdout.write(runner.sql(project, start=start or "base", end=end))
+        return
+    url = _direct_url(project)
+    output.say(f"Migrating {url}")
+    _show(runner.apply(project, url, revision=revision), "Applied")
+
+
+@app.command()
+def rollback(
+    to: Annotated[
+        str, typer.Argument(help="The revision that stays, `base` for none, or `-n` for the last n.")
+    ] = "-1",
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Undo revisions. What they added is dropped, data included."""
+    from infra.migrate import runner  # noqa: PLC0415  see `apply`
+
+    project = load_project(Path.cwd())
+    url = _direct_url(project)
+    output.say(f"Rolling back {url} to {to}")
+    if not yes:
+        if not sys.stdin.isatty():
+            message = "rollback drops what the revisions added; without a terminal to ask on it needs --yes"
+            raise typer.BadParameter(message)
+        typer.confirm("What these revisions added is dropped, data included. Go on?", abort=True, err=True)
+    _show(runner.rollback(project, url, to=to), "Undid")
+
+
+@app.command()
+def status(
+    output_format: Annotated[
+        OutputFormat, typer.Option("--output", "-o", help="How to show it.")
+    ] = OutputFormat.TABLE,
+) -> None:
+    """Compare a database with the code, and list what `apply` would run."""
+    from infra.migrate import runner  # noqa: PLC0415  see `apply`
+
+    project = load_project(Path.cwd())
+    url = _direct_url(project)
+    found = runner.status(project, url)
+    pending = [{"id": r.id, "message": r.message, "phase": r.phase} for r in found.pending]
+    record = {
+        "database": str(url),
+        "current": list(found.current),
+        "head": found.head,
+        "pending": pending,
+        "unknown": list(found.unknown),
+    }
+    if output_format is OutputFormat.TABLE:
+        record |= {
+            "current": ", ".join(found.current) or "none",
+            "head": found.head or "none",
+            "pending": "\n".join(f"{r['id']} ({r['phase']})" for r in pending) or "none",
+            "unknown": ", ".join(found.unknown) or "none",
+        }
+    output.show(record, output_format)
+
+
+@app.command()
+def new(
+    message: Annotated[str, typer.Argument(help="What it does; names the file.")],
+    *,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Write it by hand; do not compare with a database.")
+    ] = False,
+    contract: Annotated[
+        bool,
+        typer.Option("--contract", help="It breaks the code before it, and waits until none of that runs."),
+    ] = False,
+) -> None:
+    """Write a revision: what the models have and the database has not."""
+    from infra.migrate import generate  # noqa: PLC0415  see `apply`
+
+    project = load_project(Path.cwd())
+    url = None if empty else _direct_url(project)
+    path = generate.new(
+        project, url, message, autogenerate=not empty, phase="contract" if contract else "expand"
+    )
+    output.say("Read it before you apply it:")
+    typer.echo(path)
+
+
+def _direct_url(project: Project) -> DirectUrl:
+    """Return the URL from the environment, where passwords belong, or the local world's."""
+    text = os.environ.get(_VARIABLE)
+    if text:
+        try:
+            return DirectUrl.parse(text)
+        except ConnectionUrlError as error:
+            # `from None`: the traceback of what was parsed is nobody's business.
+            raise DirectUrlInvalidError(f"{_VARIABLE}: {error}", hint=error.hint) from None
+    state = world.read_state(project.root)
+    if state is None:
+        message = f"{_VARIABLE} is not set, and no local world is running"
+        raise DirectUrlMissingError(message, hint="set it, or start one with: bough up")
+    return state.database_url_unpooled
+
+
+def _show(report: Report, did: str) -> None:
+    for run in report.runs:
+        output.say(f"{did} {run.id} ({run.phase}, {run.seconds:.2f} s)")
+    if not report.runs:
+        output.say("Nothing to do")
+    output.say(f"The database is at {', '.join(report.current) or 'base'}")
