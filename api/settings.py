@@ -150,9 +150,7 @@ def get_settings() -> Settings:
 def _explain(error: Any) -> str:
     """Put a pydantic error as `VARIABLE: reason`."""
     reason = "is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
-    hint = getattr(error.get("ctx", {}).get("error"), "hint", None)
-    name = _variable(error["loc"])
-    return ": ".join(part for part in (name, reason) if part) + (f" ({hint})" if hint else "")
+    return ": ".join(filter(None, (_variable(error["loc"]), reason)))
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -35,6 +35,7 @@ logger = logging.getLogger("api.access")
 class _Formatter(LambdaPowertoolsFormatter):
     def format(self, record: logging.LogRecord) -> str:
         record.request_id = request_id.get()
+        record.logger = record.name
         return super().format(record)
 
     def formatException(  # noqa: N802  the standard library's name
@@ -72,7 +73,7 @@ def configure_logs() -> None:
             use_rfc3339=True,
             serialize_stacktrace=False,
             log_record_order=["timestamp", "level", "message"],
-            logger="%(name)s",
+            location=None,
         )
     )
     root = logging.getLogger("api")

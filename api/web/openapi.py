@@ -11,8 +11,7 @@ from api.web.problems import MEDIA_TYPE, ProblemDocument, ProblemError, status_c
 if TYPE_CHECKING:
     from fastapi.routing import APIRoute
 
-_PROBLEM: Final = {"$ref": "#/components/schemas/ProblemDocument"}
-_FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
+_PROBLEM: Final = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
 
 #: Declares, once for the whole app, that every error is a problem document.
 ANY_PROBLEM: Final[dict[int | str, dict[str, Any]]] = {
@@ -46,16 +45,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if not made:
         for path in schema.get("paths", {}).values():
             for operation in path.values():
-                for response in operation.get("responses", {}).values():
-                    _declare_problem(response)
-        for name in _FASTAPIS_OWN:
-            schema.get("components", {}).get("schemas", {}).pop(name, None)
+                _declare_problems(operation)
     return schema
 
 
-def _declare_problem(response: dict[str, Any]) -> None:
-    """Correct media type and schema: FastAPI declares errors as JSON and its own 422."""
-    content = response.get("content", {})
-    reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
-    if reference.rpartition("/")[2] in {"ProblemDocument", "HTTPValidationError"}:
-        response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
+def _declare_problems(operation: dict[str, Any]) -> None:
+    """Correct the media type, which FastAPI declares as JSON, and add its 422, which `default` suppresses."""
+    responses = operation["responses"]
+    if "parameters" in operation or "requestBody" in operation:
+        responses.setdefault("422", {"description": "`VALIDATION_FAILED`", "content": {MEDIA_TYPE: _PROBLEM}})
+    for response in responses.values():
+        content = response.get("content", {})
+        if content.get("application/json", {}).get("schema") == _PROBLEM["schema"]:
+            response["content"] = {MEDIA_TYPE: _PROBLEM}

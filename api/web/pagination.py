@@ -134,6 +134,7 @@ def _value(value: object, column: InstrumentedAttribute[Any]) -> UUID | datetime
             moment = datetime.fromisoformat(value)
             if (moment.tzinfo is not None) == getattr(column.type, "timezone", False):
                 return moment
-        if kind is str and "\0" not in value and value.encode():
+        if kind is str and "\0" not in value:
+            value.encode()  # UnicodeEncodeError, a ValueError, on half of a surrogate pair
             return value
     raise ValueError

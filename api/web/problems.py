@@ -169,12 +169,13 @@ def problem_response(
     status: int,
     code: str,
     detail: str,
+    *,
     headers: Mapping[str, str] | None = None,
-    **extensions: Any,
+    extensions: Mapping[str, Any] | None = None,
 ) -> Response:
     """Make the response; extensions cannot replace the document's own members."""
     document = {
-        **extensions,
+        **(extensions or {}),
         "type": "about:blank",
         "title": _phrase(status),
         "status": status,
@@ -241,7 +242,12 @@ class UnhandledErrorMiddleware:
 
 async def _problem(request: Request, error: ProblemError) -> Response:
     return problem_response(
-        request.scope, error.status, error.code, error.detail, error.headers, **error.extensions
+        request.scope,
+        error.status,
+        error.code,
+        error.detail,
+        headers=error.headers,
+        extensions=error.extensions,
     )
 
 
@@ -250,15 +256,14 @@ async def _http(request: Request, error: HTTPException) -> Response:
     if status < HTTPStatus.BAD_REQUEST:
         return Response(status_code=status, headers=error.headers)
     detail = error.detail if isinstance(error.detail, str) else _phrase(status)
-    return problem_response(request.scope, status, status_code_name(status), detail, error.headers)
+    return problem_response(request.scope, status, status_code_name(status), detail, headers=error.headers)
 
 
 async def _invalid_request(request: Request, error: RequestValidationError) -> Response:
     # Where and why, never what: the input may be a password.
     errors = [{"pointer": _pointer(item["loc"]), "detail": item["msg"]} for item in error.errors()]
-    return problem_response(
-        request.scope, 422, "VALIDATION_FAILED", "The request is not valid; see `errors`.", errors=errors
-    )
+    detail = "The request is not valid; see `errors`."
+    return problem_response(request.scope, 422, "VALIDATION_FAILED", detail, extensions={"errors": errors})
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
@@ -272,7 +277,7 @@ async def _database(request: Request, error: database.DatabaseError) -> Response
         # Without the traceback: the driver's own exceptions in its chain quote values of rows.
         logger.error("%s: %s", error.code, error)
     headers = None if retry_after is None else {"Retry-After": str(retry_after)}
-    return problem_response(request.scope, status, error.code, detail, headers)
+    return problem_response(request.scope, status, error.code, detail, headers=headers)
 
 
 async def _settings(request: Request, error: SettingsError) -> Response:
