@@ -77,7 +77,7 @@ def load_project(start: Path) -> Project:
         if not file.is_file():
             continue
         document = _read(file)
-        if "bough" in document.get("tool", {}):
+        if "bough" in _table(document, "tool"):
             return _project(folder, document)
         nearest = nearest or (folder, document)
     if nearest is None:
@@ -97,14 +97,20 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
 
 
+def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return a table that other tools own; what is wrong with it is theirs to say."""
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def _project(root: Path, document: Mapping[str, Any]) -> Project:
-    table = document.get("tool", {}).get("bough", {})
+    table = _table(document, "tool").get("bough", {})
     file = root / "pyproject.toml"
     if not isinstance(table, dict):
         raise ConfigError(f"[tool.bough] in {file} must be a table, not {_kind(table)}")
     for key, value in table.items():
         _check(file, key, value)
-    name = document.get("project", {}).get("name", root.name)
+    name = _table(document, "project").get("name", root.name)
     values = {**table, "include": tuple(table.get("include", ()))}
     return Project(root=root, name=str(name), **values)
 

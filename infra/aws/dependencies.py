@@ -14,15 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from infra.aws.bytecode import compile_folder
+from infra.aws.distributions import RECORDS
 from infra.aws.sources import SKIPPED_FOLDERS, SKIPPED_SUFFIXES
 from infra.errors import InfraError
 
 #: Changes when the same lock would be laid out differently.
 _LAYOUT: Final = "1"
-
-#: Installers' records: they differ between machines and nothing reads them at run time.
-#: METADATA and entry_points.txt stay, `importlib.metadata` needs them.
-_RECORDS: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
 
 #: Where wheels put scripts and C headers under `--target`.
 _TOP_LEVEL: Final = ("bin", "include", ".lock")
@@ -133,5 +130,5 @@ def _strip(folder: Path) -> None:
             shutil.rmtree(Path(parent, name))
         for name in files:
             file = Path(parent, name)
-            if file.suffix in SKIPPED_SUFFIXES or (name in _RECORDS and file.parent.suffix == ".dist-info"):
+            if file.suffix in SKIPPED_SUFFIXES or (name in RECORDS and file.parent.suffix == ".dist-info"):
                 file.unlink()

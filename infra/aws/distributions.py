@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from infra.errors import InfraError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
     from pathlib import Path
+
+
+#: Installers' records: they differ between machines and nothing reads them at run time. METADATA
+#: and entry_points.txt are not among them, `importlib.metadata` needs those.
+RECORDS: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
 
 
 class DistributionMissingError(InfraError):
@@ -62,6 +67,8 @@ def copy(name: str, folder: Path) -> None:
     """Copy one installed distribution's importable files and its metadata into `folder`."""
     for file in metadata.files(name) or ():
         if file.is_absolute() or ".." in file.parts or file.suffix == ".pyc":
+            continue
+        if file.parent.suffix == ".dist-info" and file.name in RECORDS:
             continue
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,115 @@
+"""What `[tool.bough]` may say, and how it is told what it may not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.config import ConfigError, Project, load_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write pyproject.toml into a folder, made when missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pyproject.toml").write_text(text)
+    return folder
+
+
+class TestLoadProject:
+    """`load_project`."""
+
+    def test_reads_every_key(self, tmp_path: Path) -> None:
+        """Each key of the table ends up in the project."""
+        text = """
+            [project]
+            name = "shop"
+            [tool.bough]
+            app = "shop.main:factory.app"
+            handler = "shop/entry.run"
+            include = ["shared", "templates/*.html"]
+            metadata = "shop.tables:metadata"
+            migrations = "db/migrations"
+        """
+        assert load_project(write(tmp_path, text)) == Project(
+            root=tmp_path.resolve(),
+            name="shop",
+            app="shop.main:factory.app",
+            handler="shop/entry.run",
+            include=("shared", "templates/*.html"),
+            metadata="shop.tables:metadata",
+            migrations="db/migrations",
+        )
+
+    def test_has_defaults_without_the_table(self, tmp_path: Path) -> None:
+        """A project that says nothing about bough gets the defaults and its folder's name."""
+        assert load_project(write(tmp_path / "shop", "")) == Project(
+            root=(tmp_path / "shop").resolve(), name="shop"
+        )
+
+    def test_walks_up_to_the_table_past_a_nearer_pyproject(self, tmp_path: Path) -> None:
+        """A package of a workspace has its own pyproject.toml; the table lies further up."""
+        write(tmp_path, '[tool.bough]\napp = "a:b"')
+        inner = write(tmp_path / "packages" / "inner", "[project]\nname = 'inner'")
+        assert load_project(inner).root == tmp_path.resolve()
+
+    def test_takes_the_nearest_pyproject_without_any_table(self, tmp_path: Path) -> None:
+        """Without a table anywhere, the nearest project is meant."""
+        write(tmp_path, "")
+        inner = write(tmp_path / "inner", "")
+        assert load_project(inner).root == inner.resolve()
+
+    def test_refuses_a_folder_outside_of_projects(self, tmp_path: Path) -> None:
+        """Without any pyproject.toml the error says where it looked."""
+        with pytest.raises(ConfigError, match=r"no pyproject\.toml in .* or above it"):
+            load_project(tmp_path)
+
+    def test_names_the_nearest_key_for_an_unknown_one(self, tmp_path: Path) -> None:
+        """A misspelt key is not ignored."""
+        with pytest.raises(ConfigError, match="no key 'handlr'") as caught:
+            load_project(write(tmp_path, '[tool.bough]\nhandlr = "a.b"'))
+        assert caught.value.hint == "did you mean 'handler'?"
+
+    def test_lists_the_keys_for_one_like_no_other(self, tmp_path: Path) -> None:
+        """A key that resembles none gets the list."""
+        with pytest.raises(ConfigError) as caught:
+            load_project(write(tmp_path, "[tool.bough]\nzzz = 1"))
+        assert caught.value.hint == "the keys are app, handler, include, metadata, migrations"
+
+    @pytest.mark.parametrize(
+        ("line", "complaint"),
+        [
+            ("app = 1", "app .* must be a string, not an integer"),
+            ("app = true", "app .* must be a string, not a boolean"),
+            ('app = "shop.main"', "app .* must be an import string"),
+            ('app = "shop.main:"', "app .* must be an import string"),
+            ('app = "shop main:app"', "app .* must be an import string"),
+            ('handler = "handler"', "handler .* must be Lambda's notation"),
+            ('handler = "a.b:c"', "handler .* must be Lambda's notation"),
+            ('metadata = "models"', "metadata .* must be an import string"),
+            ('migrations = "/etc"', "migrations .* must be a folder"),
+            ('migrations = ""', "migrations .* must be a folder"),
+            ('include = "shared"', "include .* must be a list of strings"),
+            ("include = [1]", "include .* must be a list of strings"),
+            ('include = ["../other"]', "leads out of the project"),
+            ('include = ["/etc"]', "leads out of the project"),
+        ],
+    )
+    def test_refuses_a_wrong_value_by_name(self, tmp_path: Path, line: str, complaint: str) -> None:
+        """A wrong type or form is named with its key and file."""
+        with pytest.raises(ConfigError, match=complaint):
+            load_project(write(tmp_path, f"[tool.bough]\n{line}"))
+
+    @pytest.mark.parametrize("text", ['tool = {bough = "x"}', '[tool]\nbough = ["x"]'])
+    def test_refuses_a_table_that_is_none(self, tmp_path: Path, text: str) -> None:
+        """`bough` itself must be a table."""
+        with pytest.raises(ConfigError, match="must be a table"):
+            load_project(write(tmp_path, text))
+
+    def test_refuses_what_is_not_toml(self, tmp_path: Path) -> None:
+        """A syntax error names the file and the line."""
+        with pytest.raises(ConfigError, match=r"pyproject\.toml is not valid TOML: .*line 2"):
+            load_project(write(tmp_path, "[tool.bough]\napp =\n"))
