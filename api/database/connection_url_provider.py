@@ -44,7 +44,9 @@ def refuse(refusal: Refusal | None) -> None:
 
 
 def provider_of(host: str) -> Provider:
-    """Return whose host it is."""
+    """Return whose host it is; a socket's folder, whatever its name, is nobody's."""
+    if host.startswith("/"):
+        return Provider.PLAIN
     if host.endswith(".neon.tech"):
         return Provider.NEON
     if host.endswith(_SHARED_POOLER) or _project_of(host):
@@ -95,13 +97,15 @@ def why_not_direct(host: str, port: int) -> Refusal | None:
 
 def why_not_user(host: str, user: str, options: str) -> Refusal | None:
     """Return why Supabase would not find this user: the shared pooler tells projects apart by it."""
+    if provider_of(host) is not Provider.SUPABASE:
+        return None
     name, _, project = user.rpartition(".")
     if host.endswith(_SHARED_POOLER) and not name and "reference=" not in options:
         return Refusal(
             f"{host} serves many projects and the user does not say which",
             f"use the user {user}.<project reference>",
         )
-    if name and project and project == _project_of(host):
+    if name and project == _project_of(host):
         return Refusal(
             f"{host} serves one project and has no user of that name",
             f"use the user {name}: the suffix is for the shared pooler",

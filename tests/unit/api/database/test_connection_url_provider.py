@@ -36,6 +36,7 @@ class TestKind:
             (PLAIN, Provider.PLAIN),
             ("postgresql://u:p@x.cluster-y.eu-west-1.rds.amazonaws.com/d", Provider.PLAIN),
             ("postgresql://u:p@neon.tech.example.com/d", Provider.PLAIN),
+            ("postgresql://u:p@%2F.pooler.supabase.com/d", Provider.PLAIN),
         ],
     )
     def test_pooled_accepts(self, text: str, provider: Provider) -> None:
