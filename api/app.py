@@ -7,7 +7,10 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from api.auth.routes import router as auth
+from api.posts.routes import router as posts
 from api.settings import WebSettings
+from api.users.routes import router as users
 from api.web import health
 from api.web.deadline import DeadlineMiddleware
 from api.web.logs import RequestLogMiddleware, configure_logs
@@ -35,6 +38,9 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
     _add_middleware(app, settings)
 
     app.include_router(health.router)
+    app.include_router(auth)
+    app.include_router(users)
+    app.include_router(posts)
     return app
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import api.auth.models
+import api.posts.models
+import api.users.models  # noqa: F401  imported for their tables
 from api.database.base import Base
 
 metadata = Base.metadata

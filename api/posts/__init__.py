@@ -1,0 +1,1 @@
+"""Posts and their tags: drafts, publishing, lists and search."""

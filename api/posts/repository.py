@@ -1,0 +1,195 @@
+"""Statements about posts and their tags; every read is one statement, tags included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from api.database.base import uuid7
+from api.posts.models import Post, Status, Tag, post_tags
+from api.posts.slugs import distinguished
+from api.web.pagination import cut, keyset
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from api.database.session import ReadSession, WriteSession
+
+#: Ranking reads a whole document, so only the newest matches of a common word are ranked.
+_RANKED: Final = 1000
+_LANGUAGE: Final[ColumnElement[Any]] = literal_column("'english'::regconfig")
+
+_TAGS = func.array(
+    select(Tag.name)
+    .join(post_tags, post_tags.c.tag_id == Tag.id)
+    .where(post_tags.c.post_id == Post.id)
+    .order_by(Tag.name)
+    .correlate(Post)
+    .scalar_subquery(),
+    type_=ARRAY(Text),
+).label("tags")
+
+#: What a list shows; bodies are for those who read one post.
+_SUMMARY = (
+    Post.id,
+    Post.author_id,
+    Post.slug,
+    Post.title,
+    _TAGS,
+    Post.status,
+    Post.published_at,
+    Post.created_at,
+    Post.updated_at,
+)
+_NEWEST = (Post.published_at, Post.id)
+
+PostRow = Row[*tuple[Any, ...]]
+Rows = tuple[list[PostRow], str | None]
+
+
+async def find(session: ReadSession, *, key: UUID | None = None, slug: str | None = None) -> PostRow | None:
+    """Return a post by its key or its slug, with its body and tags."""
+    condition = Post.id == key if key else Post.slug == slug
+    return (await session.execute(select(*_SUMMARY, Post.body).where(condition))).one_or_none()
+
+
+async def published(
+    session: ReadSession, *, tag: str | None, author: UUID | None, cursor: str | None, limit: int
+) -> Rows:
+    """Return a page of published posts, the newest first."""
+    statement = select(*_SUMMARY).where(Post.published_at.is_not(None))
+    if tag is not None:
+        statement = statement.where(_has_tag(tag))
+    if author is not None:
+        statement = statement.where(Post.author_id == author)
+    return await _page(session, statement, _NEWEST, cursor, limit)
+
+
+async def drafts(session: ReadSession, author: UUID, cursor: str | None, limit: int) -> Rows:
+    """Return a page of an author's drafts, the last begun first."""
+    statement = select(*_SUMMARY).where(Post.author_id == author, Post.published_at.is_(None))
+    return await _page(session, statement, (Post.id,), cursor, limit)
+
+
+async def search(session: ReadSession, words: str, cursor: str | None, limit: int) -> Rows:
+    """Return a page of published posts that match, the best first, among the newest matches.
+
+    Args:
+        session: The request's session.
+        words: As in a search engine: `"a phrase"`, `or`, `-not`; any text is valid.
+        cursor: Of the page before.
+        limit: The page's size.
+    """
+    query = func.websearch_to_tsquery(_LANGUAGE, words)
+    newest = (
+        select(Post.id, Post.search)
+        .where(Post.published_at.is_not(None), Post.search.bool_op("@@")(query))
+        .order_by(Post.published_at.desc())
+        .limit(_RANKED)
+        .subquery()
+    )
+    # As a whole number, which a cursor repeats exactly; 32 keeps the rank between 0 and 1.
+    rank = cast(func.ts_rank_cd(newest.c.search, query, 32) * 1_000_000, Integer)
+    matches = select(newest.c.id, rank.label("rank")).subquery()
+    statement = select(*_SUMMARY, matches.c.rank).join(matches, matches.c.id == Post.id)
+    return await _page(session, statement, (matches.c.rank, Post.id), cursor, limit)
+
+
+async def add(session: WriteSession, *, author: UUID, title: str, slug: str, body: str) -> UUID:
+    """Insert a draft and return its key; where its slug is taken, it gets a suffix.
+
+    Raises:
+        UniqueViolationError: The slug with the suffix is taken as well.
+    """
+    key = uuid7()
+    values = {"id": key, "author_id": author, "title": title, "body": body}
+    statement = (
+        upsert(Post)
+        .values(slug=slug, **values)
+        .on_conflict_do_nothing(index_elements=[Post.slug])
+        .returning(Post.id)
+    )
+    added = (await session.scalars(statement)).one_or_none()
+    if added is None:
+        await session.execute(insert(Post).values(slug=distinguished(slug, key), **values))
+    return key
+
+
+async def change(session: WriteSession, key: UUID, changes: dict[str, Any]) -> None:
+    """Change some columns; with none, only `updated_at`, which the server sets."""
+    values = changes or {"updated_at": func.now()}
+    await session.execute(update(Post).where(Post.id == key).values(values))
+
+
+async def publish(session: WriteSession, key: UUID) -> None:
+    """Publish a draft; what is published stays as it is."""
+    await session.execute(
+        update(Post)
+        .where(Post.id == key, Post.published_at.is_(None))
+        .values(status=Status.PUBLISHED, published_at=func.now())
+    )
+
+
+async def delete_post(session: WriteSession, key: UUID) -> None:
+    """Delete a post and what ties it to its tags."""
+    await session.execute(delete(Post).where(Post.id == key))
+
+
+async def set_tags(session: WriteSession, key: UUID, names: Sequence[str]) -> None:
+    """Give a post these tags and no others, making those that nobody used yet.
+
+    Args:
+        session: The transaction.
+        key: The post's key.
+        names: Normalised.
+    """
+    named = select(Tag.id).where(Tag.name.in_(names))
+    others = delete(post_tags).where(post_tags.c.post_id == key, post_tags.c.tag_id.not_in(named))
+    await session.execute(others)
+    if not names:
+        return
+    # Sorted: two posts that need the same new tags wait for each other in one order.
+    new = [{"id": uuid7(), "name": name} for name in sorted(set(names))]
+    await session.execute(upsert(Tag).values(new).on_conflict_do_nothing(index_elements=[Tag.name]))
+    # A statement of its own: it sees the tags that others have committed meanwhile.
+    pairs = select(literal(key), Tag.id).where(Tag.name.in_(names))
+    link = upsert(post_tags).from_select(["post_id", "tag_id"], pairs).on_conflict_do_nothing()
+    await session.execute(link)
+
+
+def _has_tag(name: str) -> ColumnElement[bool]:
+    return (
+        select(post_tags.c.post_id)
+        .join(Tag, Tag.id == post_tags.c.tag_id)
+        .where(post_tags.c.post_id == Post.id, Tag.name == name)
+        .exists()
+    )
+
+
+async def _page(
+    session: ReadSession,
+    statement: Select[*tuple[Any, ...]],
+    order: tuple[Any, ...],
+    cursor: str | None,
+    limit: int,
+) -> Rows:
+    rows = (await session.execute(keyset(statement, order, cursor, limit, descending=True))).all()
+    return cut(rows, order, limit)

@@ -1,0 +1,91 @@
+"""What goes in and out of the posts' routes."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime  # noqa: TC003  pydantic resolves annotations at run time
+from typing import Annotated, Any, Final
+from uuid import UUID  # noqa: TC003
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from api.posts.models import Status  # noqa: TC001
+from api.web.text import NO_NUL
+
+#: Well below the 1 MB that a tsvector may take.
+_MAX_BODY: Final = 100_000
+_MAX_TAGS: Final = 10
+
+
+def _normalise_tag(name: str) -> str:
+    """Return the one spelling of a tag: lower case, words joined by hyphens."""
+    return "-".join(unicodedata.normalize("NFKC", name).lower().split())
+
+
+TagName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=r"^[\w .+#-]+$"),
+    AfterValidator(_normalise_tag),
+]
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL),
+    Field(examples=["On analytical engines"]),
+]
+Body = Annotated[
+    str,
+    StringConstraints(max_length=_MAX_BODY, pattern=NO_NUL),
+    Field(examples=["They weave algebraic patterns."]),
+]
+TagNames = Annotated[list[TagName], Field(max_length=_MAX_TAGS, examples=[["history", "machines"]])]
+
+
+class PostCreate(BaseModel):
+    """A new draft."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: Title = Field(description="Its slug is made from it, once.")
+    body: Body
+    tags: TagNames = Field(default_factory=list)
+
+
+class PostUpdate(BaseModel):
+    """A change of some fields; what is not sent stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    # The defaults stand for "not sent" and are never read; null is not a value of these fields.
+    title: Title = Field(default_factory=str, description="The slug stays: links to it go on working.")
+    body: Body = Field(default_factory=str)
+    tags: TagNames = Field(default_factory=list, description="All tags; the others are taken off.")
+
+    def changes(self) -> dict[str, Any]:
+        """Return the columns that were sent."""
+        return self.model_dump(exclude_unset=True, exclude={"tags"})
+
+    def new_tags(self) -> list[str] | None:
+        """Return the tags, when they were sent."""
+        return self.tags if "tags" in self.model_fields_set else None
+
+
+class PostSummary(BaseModel):
+    """A post in a list."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    author_id: UUID
+    slug: str = Field(examples=["on-analytical-engines"])
+    title: str = Field(examples=["On analytical engines"])
+    tags: list[str] = Field(examples=[["history", "machines"]])
+    status: Status
+    published_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class PostRead(PostSummary):
+    """A post."""
+
+    body: str

@@ -1,0 +1,90 @@
+"""What goes in and out of the users' routes."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  pydantic resolves annotations at run time
+from typing import Annotated, Any, Final
+from uuid import UUID  # noqa: TC003
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from api.auth.passwords import NewPassword  # noqa: TC001
+from api.users.models import Role  # noqa: TC001
+
+#: RFC 5321's limit of a path, less its angle brackets.
+_MAX_EMAIL: Final = 254
+
+
+def _normalise_email(value: str) -> str:
+    """Return the address as it is stored: Unicode NFC, the domain in lower case.
+
+    Pydantic's `EmailStr` does the same, but imports its library with this module: that costs every
+    cold start what only registration and login need.
+    """
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        # The library's own reasons quote the input.
+        message = "not an email address"
+        raise ValueError(message) from None
+
+
+EmailAddress = Annotated[
+    str,
+    Field(max_length=_MAX_EMAIL, examples=["ada@example.com"]),
+    AfterValidator(_normalise_email),
+    WithJsonSchema(
+        {"type": "string", "format": "email", "maxLength": _MAX_EMAIL, "examples": ["ada@example.com"]}
+    ),
+]
+Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{3,32}$", examples=["ada"])]
+
+
+class UserCreate(BaseModel):
+    """A registration."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    email: EmailAddress = Field(description="Unique, regardless of case.")
+    username: Username = Field(description="Unique, regardless of case.")
+    password: NewPassword
+
+
+class UserUpdate(BaseModel):
+    """A change of some fields; what is not sent stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    # The defaults stand for "not sent" and are never read; null is not a value of these columns.
+    email: EmailAddress = Field(default_factory=str)
+    username: Username = Field(default_factory=str)
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that were sent."""
+        return self.model_dump(exclude_unset=True)
+
+
+class RoleUpdate(BaseModel):
+    """Another role."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Role
+
+
+class UserRead(BaseModel):
+    """A user, as another user may see them."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    username: str = Field(examples=["ada"])
+    email: str | None = Field(
+        description="Null unless it is your own or you are a moderator.", examples=["ada@example.com"]
+    )
+    role: Role
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
