@@ -44,6 +44,8 @@ def failed(error: Exception, revision: Revision | None, timeouts: Timeouts, done
         return RevisionFailedError(f"Alembic stopped: {_reason(error)}", hint=_STATUS)
     where = f"revision {revision.id}{_where(error, revision)}"
     state = "it was rolled back"
+    if "autocommit_block" in revision.path.read_text():
+        state = "what it did up to the end of its autocommit block may stay"
     if done:
         state += f"; {done} before it {'stays' if done == 1 else 'stay'} done"
     kept = {"revision": revision.id}

@@ -83,7 +83,9 @@ def new(
             text = f"revision {revision} exists already"
             raise RevisionExistsError(text, hint="choose another message")
         if connection is not None:
-            behind = history.upgrades(tuple(history.applied(current_versions(connection))), "heads")
+            versions = current_versions(connection)
+            history.applied(versions)  # refuses a database that is ahead
+            behind = history.upgrades(versions, "head")
             if behind:
                 text = f"the database lacks {len(behind)} revisions, from {behind[0].id} on"
                 raise DatabaseBehindError(text, hint="run: bough migrate apply")

@@ -126,7 +126,7 @@ def status(project: Project, url: DirectUrl) -> Status:
         history = History(config)
         current = current_versions(connection)
         unknown = history.unknown(current)
-        pending = () if unknown or history.head is None else history.upgrades(current, "head")
+        pending = () if unknown else history.upgrades(current, "head")
         return Status(current, history.head, pending, unknown)
 
 
@@ -139,6 +139,8 @@ def sql(project: Project, *, start: str = "base", end: str = "head") -> str:
     output = io.StringIO()
     with alembic_config(project) as config:
         history = History(config)
+        if history.head is None:
+            return ""
         lower = () if start == "base" else (start,)
         if not history.upgrades(lower, end):
             message = f"nothing lies between {start} and {end}"
@@ -175,7 +177,7 @@ class _Run:
             history = History(config)
             versions = current_versions(connection)
             before = history.applied(versions)
-            plan = plan_to(history, versions, target) if history.head else ()
+            plan = plan_to(history, versions, target)
             if not plan:
                 return Report((), versions)
             widen_version_column(connection, max(len(revision.id) for revision in plan))

@@ -19,8 +19,8 @@ from infra.migrate.errors import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.infra.migrate.conftest import History
     from tests.support.databases import Database
+    from tests.support.histories import History
 
 MODELS = """
     from datetime import datetime

@@ -29,23 +29,13 @@ from infra.migrate.errors import (
     RevisionUncertainError,
     UnknownRevisionError,
 )
+from tests.support.histories import run_script, schema_of
 
 if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl
     from infra.config import Project
-    from tests.integration.infra.migrate.conftest import History
     from tests.support.databases import Database
-
-EVERYTHING = """
-    SELECT 'column', table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable
-        || coalesce(column_default, '') FROM information_schema.columns WHERE table_schema = 'public'
-    UNION SELECT 'index', indexdef FROM pg_indexes WHERE schemaname = 'public'
-    UNION SELECT 'constraint', conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-    UNION SELECT 'trigger', tgrelid::regclass || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal
-    UNION SELECT 'function', proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-    ORDER BY 1, 2
-"""
+    from tests.support.histories import History
 
 
 def query(url: DirectUrl, statement: str) -> list[tuple[Any, ...]]:
@@ -384,14 +374,14 @@ class TestRollback:
         """The schema after up, down to base and up again is the first one, and base is empty."""
         three_tables(history)
         runner.apply(history.project, empty_database.direct)
-        first = query(empty_database.direct, EVERYTHING)
+        first = schema_of(empty_database.direct)
         report = runner.rollback(history.project, empty_database.direct, to="base")
         assert [run.id for run in report.runs] == ["three", "two", "one"]
         assert report.current == ()
         assert tables(empty_database.direct) == set()
         assert recorded(empty_database.direct) == {}
         runner.apply(history.project, empty_database.direct)
-        assert query(empty_database.direct, EVERYTHING) == first
+        assert schema_of(empty_database.direct) == first
 
     def test_undoes_the_last_by_default(self, history: History, empty_database: Database) -> None:
         """`-1` is one revision."""
@@ -474,7 +464,7 @@ class TestSql:
         runner.apply(history.project, empty_database.direct)
         with world.new_database() as other:
             run_script(other.direct, runner.sql(history.project))
-            assert query(other.direct, EVERYTHING) == query(empty_database.direct, EVERYTHING)
+            assert schema_of(other.direct) == schema_of(empty_database.direct)
             assert recorded(other.direct) == recorded(empty_database.direct)
             assert query(other.direct, "SELECT * FROM a") == [(7,)]
             assert runner.apply(history.project, other.direct) == runner.Report((), ("four",))
@@ -500,12 +490,6 @@ class TestSql:
         history.write("one", None, "op.get_bind().execute(sa.text('SELECT 1')).scalar()")
         with pytest.raises(MigrationError, match="cannot be written as SQL"):
             runner.sql(history.project)
-
-
-def run_script(url: DirectUrl, script: str) -> None:
-    """Run statement after statement, as psql does, and stop at the first error."""
-    with psycopg.connect(url.libpq(), autocommit=True) as connection:
-        connection.execute(script.encode())
 
 
 class TestPlainAlembic:

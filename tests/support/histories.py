@@ -1,22 +1,25 @@
-"""A project of the test's own, with this kit's Alembic environment and any history."""
+"""Projects with a history of a test's own, under this kit's Alembic environment."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import textwrap
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
+import psycopg
 
 from infra.config import Project, load_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPOSITORY = Path(__file__).parents[4]
+    from api.database.connection_url import DirectUrl
+
+REPOSITORY = Path(__file__).parents[2]
 
 PYPROJECT = """
 [tool.bough]
@@ -101,14 +104,41 @@ class History:
         sys.modules.pop(self.models, None)
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    """A project without revisions."""
-    models = f"models_of_{tmp_path.name.replace('-', '_')}"
-    (tmp_path / "migrations" / "versions").mkdir(parents=True)
+@contextmanager
+def empty_history(folder: Path) -> Iterator[History]:
+    """Make a project without revisions in a folder, importable once."""
+    models = f"models_of_{folder.name.replace('-', '_')}"
+    (folder / "migrations" / "versions").mkdir(parents=True)
     for name in ("env.py", "script.py.mako"):
-        shutil.copy(REPOSITORY / "migrations" / name, tmp_path / "migrations" / name)
-    (tmp_path / "pyproject.toml").write_text(PYPROJECT.format(models=models, repository=REPOSITORY))
-    (tmp_path / f"{models}.py").write_text(MODELS)
-    yield History(load_project(tmp_path), models)
+        shutil.copy(REPOSITORY / "migrations" / name, folder / "migrations" / name)
+    (folder / "pyproject.toml").write_text(PYPROJECT.format(models=models, repository=REPOSITORY))
+    (folder / f"{models}.py").write_text(MODELS)
+    yield History(load_project(folder), models)
     sys.modules.pop(models, None)
+
+
+SCHEMA = """
+    SELECT 'column', table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable
+        || coalesce(column_default, '') || coalesce(generation_expression, '')
+        FROM information_schema.columns WHERE table_schema = 'public'
+    UNION SELECT 'index', indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION SELECT 'constraint', conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION SELECT 'trigger', tgrelid::regclass || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal
+    UNION SELECT 'function', proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION SELECT 'type', typname || ' ' || typtype::text FROM pg_type
+        WHERE typnamespace = 'public'::regnamespace
+    ORDER BY 1, 2
+"""
+
+
+def schema_of(url: DirectUrl) -> list[tuple[str, str]]:
+    """Return everything that is in the schema `public`, as text that can be compared."""
+    with psycopg.connect(url.libpq()) as connection:
+        return connection.execute(SCHEMA).fetchall()
+
+
+def run_script(url: DirectUrl, script: str) -> None:
+    """Run a script as psql does: statement after statement, up to the first error."""
+    with psycopg.connect(url.libpq(), autocommit=True) as connection:
+        connection.execute(script.encode())
