@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 
 from api.database.engine import make_engine
+from tests.support.items import count
+from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -51,3 +53,44 @@ def administrator(empty_database: Database) -> Iterator[psycopg.Connection]:
     """The superuser's connection past the pooler, in autocommit: sees and ends what others run."""
     with psycopg.connect(empty_database.superuser.libpq(), autocommit=True) as connection:
         yield connection
+
+
+class Clock:
+    """Wall-clock time that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The engine's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def proxy(empty_database: Database) -> Iterator[TcpProxy]:
+    """A proxy in front of the pooler."""
+    with TcpProxy(empty_database.pooled.port) as proxy:
+        yield proxy
+
+
+@pytest_asyncio.fixture
+async def warm(
+    engine_to: Callable[..., AsyncEngine],
+    empty_database: Database,
+    proxy: TcpProxy,
+    owner: psycopg.Connection,
+    clock: Clock,
+) -> AsyncIterator[AsyncEngine]:
+    """An engine with one pooled connection, by way of the proxy, and an empty table `item`."""
+    owner.execute("CREATE TABLE item (id int PRIMARY KEY)")
+    engine = engine_to(empty_database.pooled.replace(port=proxy.port), clock=clock)
+    await count(engine)
+    proxy.reset()
+    yield engine
+    proxy.thaw()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
+    CursorResult,
     DateTime,
     Integer,
     MetaData,
@@ -56,6 +58,7 @@ PAIRS = [
     (ours.Connection, upstream.AsyncAdapt_asyncpg_connection, "_start_transaction"),
     (ours.Connection, upstream.AsyncAdapt_asyncpg_connection, "_call_and_discard"),
     (ours.Connection, upstream.AsyncAdapt_asyncpg_connection, "commit"),
+    (ours.Connection, upstream.AsyncAdapt_asyncpg_connection, "rollback"),
     (ours.Dialect, upstream.PGDialect_asyncpg, "import_dbapi"),
     (ours.Dialect, upstream.PGDialect_asyncpg, "_get_server_version_info"),
     (ours.Dialect, upstream.PGDialect_asyncpg, "_get_default_schema_name"),
@@ -67,7 +70,9 @@ PAIRS = [
 class TestOverrides:
     """What `dialect.py` replaces or calls, by name, in SQLAlchemy's asyncpg dialect."""
 
-    @pytest.mark.parametrize(("own", "base", "name"), PAIRS, ids=lambda value: getattr(value, "__name__", value))
+    @pytest.mark.parametrize(
+        ("own", "base", "name"), PAIRS, ids=lambda value: getattr(value, "__name__", value)
+    )
     def test_signature_equals_that_of_what_it_replaces(self, own: type, base: type, name: str) -> None:
         """An override takes what SQLAlchemy passes, and both are awaited or both are not."""
         assert name in vars(own)
@@ -84,7 +89,12 @@ class TestOverrides:
             ),
             (
                 upstream.PGDialect_asyncpg,
-                ["connection_characteristics", "setup_asyncpg_json_codec", "setup_asyncpg_jsonb_codec", "connect"],
+                [
+                    "connection_characteristics",
+                    "setup_asyncpg_json_codec",
+                    "setup_asyncpg_jsonb_codec",
+                    "connect",
+                ],
             ),
             (upstream.AsyncAdapt_asyncpg_dbapi, ["Error", "OperationalError"]),
         ],
@@ -94,14 +104,11 @@ class TestOverrides:
         """A private name that SQLAlchemy renames is noticed here and not by its effects."""
         assert [name for name in names if not hasattr(base, name)] == []
 
-    def test_transaction_protocol_is_start_commit_rollback(self) -> None:
-        """The adapter asks nothing else of the transaction object that `_start_transaction` leaves."""
+    def test_adapter_only_commits_the_transaction_object(self) -> None:
+        """It asks nothing else of what `_start_transaction` leaves, `rollback` being replaced."""
         source = inspect.getsource(upstream.AsyncAdapt_asyncpg_connection)
-        used = {name for name in dir(ours._Transaction) if f"_transaction.{name}" in source}
-        assert used == {"commit", "rollback"}
-        assert source.count("_transaction.") - source.count("self._transaction.rollback") == source.count(
-            "self._transaction.commit"
-        )
+        used = re.findall(r"self\._transaction\.(\w+)", source)
+        assert sorted(used) == ["commit", "rollback"]
 
     @pytest.mark.asyncio
     async def test_connection_has_the_attributes_that_it_reads(self, engine: AsyncEngine) -> None:
@@ -110,7 +117,12 @@ class TestOverrides:
             raw = (await connection.get_raw_connection()).dbapi_connection
             assert isinstance(raw, ours.Connection)
             assert raw._prepared_statement_cache is None
-            assert (raw._transaction, raw.isolation_level, raw.readonly, raw.deferrable) == (None, None, False, False)
+            assert (raw._transaction, raw.isolation_level, raw.readonly, raw.deferrable) == (
+                None,
+                None,
+                False,
+                False,
+            )
             assert raw.driver_connection is raw._connection
             assert isinstance(raw.cursor(), ours.Cursor)
             assert isinstance(raw.cursor(server_side=True), ours.ServerSideCursor)
@@ -183,7 +195,7 @@ class TestTypes:
 
     @pytest.mark.asyncio
     async def test_value_comes_back_without_introspection(self, engine: AsyncEngine) -> None:
-        """asyncpg asks the catalogue about types that it does not know; these it knows."""
+        """The driver asks the catalogue about types that it does not know; these it knows."""
         counters = Statistics()
         async with read(engine) as session:
             await session.execute(select(1))
@@ -201,17 +213,23 @@ class TestStatements:
         """Several parameter sets without RETURNING run through asyncpg's executemany."""
         owner.execute(CREATE_ITEMS)
         async with engine.begin() as connection:
-            statement = text("INSERT INTO item VALUES (:id, :name)").bindparams(bindparam("id", type_=Integer))
+            statement = text("INSERT INTO item VALUES (:id, :name)").bindparams(
+                bindparam("id", type_=Integer)
+            )
             await connection.execute(statement, [{"id": n, "name": str(n)} for n in range(300)])
         assert owner.execute("SELECT count(*), sum(id) FROM item").fetchone() == (300, 44850)
 
     @pytest.mark.asyncio
-    async def test_bulk_insert_returns_rows_in_order(self, engine: AsyncEngine, owner: psycopg.Connection) -> None:
+    async def test_bulk_insert_returns_rows_in_order(
+        self, engine: AsyncEngine, owner: psycopg.Connection
+    ) -> None:
         """SQLAlchemy's "insertmanyvalues" batches work."""
         owner.execute(CREATE_ITEMS)
         rows = [{"id": n, "name": str(n)} for n in range(2500)]
         async with read(engine) as session, write(session) as writer:
-            returned = await writer.scalars(insert(ITEMS).returning(ITEMS.c.id, sort_by_parameter_order=True), rows)
+            returned = await writer.scalars(
+                insert(ITEMS).returning(ITEMS.c.id, sort_by_parameter_order=True), rows
+            )
             assert list(range(2500)) == returned.all()
 
     @pytest.mark.asyncio
@@ -220,7 +238,9 @@ class TestStatements:
         owner.execute(CREATE_ITEMS)
         owner.execute("INSERT INTO item SELECT n, n::text FROM generate_series(1, 5) n")
         async with read(engine) as session, write(session) as writer:
-            assert (await writer.execute(text("UPDATE item SET name = name || 'x' WHERE id > 2"))).rowcount == 3
+            result = await writer.execute(text("UPDATE item SET name = name || 'x' WHERE id > 2"))
+            assert isinstance(result, CursorResult)
+            assert result.rowcount == 3
 
     @pytest.mark.asyncio
     async def test_stream_delivers_all_in_a_transaction(self, engine: AsyncEngine) -> None:
@@ -240,7 +260,9 @@ class TestStatements:
             await writer.rollback()
 
     @pytest.mark.asyncio
-    async def test_savepoint_undoes_its_part_only(self, engine: AsyncEngine, owner: psycopg.Connection) -> None:
+    async def test_savepoint_undoes_its_part_only(
+        self, engine: AsyncEngine, owner: psycopg.Connection
+    ) -> None:
         """A violation inside `begin_nested` leaves the transaction usable."""
         owner.execute(CREATE_ITEMS)
         async with read(engine) as session, write(session) as writer:
