@@ -99,9 +99,25 @@ class Cursor(AsyncAdapt_asyncpg_cursor):
 
 
 class ServerSideCursor(AsyncAdapt_asyncpg_ss_cursor, Cursor):
-    """The same for `stream()`."""
+    """The same for `stream()`, each batch within the deadline."""
 
     __slots__ = ()
+
+    async def _prepare_and_execute(self, operation: Any, parameters: Any) -> None:
+        await super()._prepare_and_execute(operation, parameters)
+        self._cursor = _Batches(self._adapt_connection, self._cursor)
+
+
+class _Batches:
+    """An asyncpg cursor whose fetches keep to the deadline."""
+
+    def __init__(self, connection: Connection, cursor: Any) -> None:
+        self._connection = connection
+        self._cursor = cursor
+
+    async def fetch(self, count: int) -> Any:
+        async with self._connection.within_deadline():
+            return await self._cursor.fetch(count)
 
 
 class Connection(AsyncAdapt_asyncpg_connection):
@@ -138,7 +154,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
 
     async def attempt(self, run: Callable[[], Awaitable[Any]], cursor: Cursor) -> Any:
         """Run a statement, within the deadline; repeat it once on a new connection where safe."""
-        async with self._within_deadline():
+        async with self.within_deadline():
             try:
                 return await run()
             except (self.dbapi.Error, OSError):
@@ -158,7 +174,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
         return not self._acknowledged or (self.autocommit and self.readonly)
 
     @asynccontextmanager
-    async def _within_deadline(self) -> AsyncIterator[None]:
+    async def within_deadline(self) -> AsyncIterator[None]:
         """Count the time, and cancel on the server what the deadline finds running."""
         left = remaining()
         if left is not None and left <= 0:
@@ -238,7 +254,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
         return begin_message(isolation, readonly=self.readonly, deferrable=self.deferrable, settings=settings)
 
     async def _call_and_discard(self, fn: Callable[[], Awaitable[Any]]) -> None:
-        async with self._within_deadline():
+        async with self.within_deadline():
             await super()._call_and_discard(fn)
 
     def commit(self) -> None:
@@ -256,6 +272,19 @@ class Connection(AsyncAdapt_asyncpg_connection):
                 message = "the connection ended under COMMIT"
                 raise self.dbapi.CommitUncertain(message) from error
             raise
+
+    def rollback(self) -> None:
+        """Roll back; never fails, and never for want of time: a dropped connection rolls back too."""
+        if self._transaction is not None:
+            await_only(self._roll_back(self._transaction))
+
+    async def _roll_back(self, transaction: Any) -> None:
+        self._transaction = None
+        try:
+            async with asyncio.timeout(DEADLINE_MARGIN / 2):
+                await transaction.rollback()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # TimeoutError is an OSError
+            self._connection.terminate()
 
     def terminate(self) -> None:
         """Abort the socket at once: a graceful close waits for a peer that may be gone."""
