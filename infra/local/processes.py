@@ -73,7 +73,9 @@ def end(pid: int, how: signal.Signals = signal.SIGTERM, *, patience: float = 10.
         deadline = time.monotonic() + patience
         while is_running(pid) and time.monotonic() < deadline:
             time.sleep(_POLL)
-    _children.pop(pid, None)
+    child = _children.pop(pid, None)
+    if child and not is_running(pid):
+        child.wait()  # a zombie that nobody had asked about yet
 
 
 def kill_left_in(folder: Path) -> None:
