@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _USUAL_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin")
 _ADMINISTRATOR: Final = "bough_pooler"
 _CONFIGURATION: Final = "pgbouncer.ini"
+_PORT_HINT: Final = "stop what uses it, or start on another port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Pooler:
 
         Raises:
             PoolerMissingError: PgBouncer is not installed.
+            PortInUseError: Something else listens on `port`.
             ServerStartError: PgBouncer refused to start, with its reason.
             DiskFullError: The disk is full.
         """
@@ -89,6 +91,8 @@ class Pooler:
             raise PoolerMissingError("PgBouncer is not installed", hint="apt-get install pgbouncer")
         if (left := running(folder)) is not None:
             processes.end(left, patience=1.0)
+        if port is not None:
+            ports.require_free(port, _PORT_HINT)
         home = Home.of(folder)
         last_port = _last_port(home)
         settings = _settings(home, program, pool_size)
@@ -109,8 +113,8 @@ class Pooler:
             if not said:
                 return pooler
             if "in use" not in said:
-                break
-        raise start_error("PgBouncer", said, folder / "pgbouncer.log")
+                raise start_error("PgBouncer", said, folder / "pgbouncer.log")
+        raise ports.in_use(chosen, _PORT_HINT)
 
     def url(self, database: str, user: str, password: str) -> PooledUrl:
         """Return the pooled URL of a database for one of the users."""

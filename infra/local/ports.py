@@ -38,9 +38,14 @@ def free_port(preferred: int | None = None) -> int:
 
 
 def require_free(port: int, hint: str) -> None:
-    """Raise `PortInUseError`, naming who holds the port as far as the system tells, unless it is free."""
+    """Raise `PortInUseError` unless the port is free."""
     if not is_free(port):
-        raise PortInUseError(f"port {port} is in use{_holder(port)}", hint=hint)
+        raise in_use(port, hint)
+
+
+def in_use(port: int, hint: str) -> PortInUseError:
+    """Return the error for a port that is taken; it names who holds it as far as the system tells."""
+    return PortInUseError(f"port {port} is in use{_holder(port)}", hint=hint)
 
 
 def _holder(port: int) -> str:

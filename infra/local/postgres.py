@@ -68,6 +68,7 @@ class PostgresCluster:
                 `ALTER SYSTEM`.
 
         Raises:
+            PortInUseError: Something else listens on `port`.
             ServerStartError: PostgreSQL refused to start, with its reason.
             DiskFullError: The disk is full; earlier data is untouched.
         """
@@ -96,8 +97,8 @@ class PostgresCluster:
             said = log.read_bytes()[said_before:].decode(errors="replace")
             # Between choosing and binding another process can take the port: choose again.
             if "Address already in use" not in said:
-                break
-        raise start_error("PostgreSQL", said, log)
+                raise start_error("PostgreSQL", said, log)
+        raise ports.in_use(chosen, hint="stop what uses it, or start on another port")
 
     def superuser_url(self, database: str = "postgres") -> DirectUrl:
         """Return the superuser's URL; the password is random and lies beside the data, mode 0600."""
