@@ -220,7 +220,8 @@ def _delete(root: Path) -> None:
 
 def _make_database(cluster: PostgresCluster, passwords: Secrets) -> None:
     with psycopg.connect(cluster.superuser_url().libpq(), autocommit=True) as connection:
-        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+        found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
+        if found.rowcount == 0:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
     with psycopg.connect(cluster.superuser_url(DATABASE).libpq()) as connection:
         application_role.provision(

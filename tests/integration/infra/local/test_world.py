@@ -1,0 +1,202 @@
+"""One world per project: who holds it, what it leaves, what it says."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+
+from api.database.connection_url import DirectUrl, PooledUrl
+from infra.local import processes, world
+from infra.local.errors import PoolerMissingError, PortInUseError, WorldRunningError
+from infra.local.own_folder import read_secrets
+from infra.local.ports import free_port
+
+HOLDER = """if True:
+    import sys, time
+    from pathlib import Path
+    from infra.local import world
+    with world.hold(Path(sys.argv[1]), int(sys.argv[2])):
+        print("held", flush=True)
+        time.sleep(60)
+"""
+
+
+def state(port=8000):
+    return world.State(
+        pid=os.getpid(),
+        api_url=f"http://127.0.0.1:{port}",
+        database_url=PooledUrl.parse("postgresql://app:app-secret@127.0.0.1:1/app"),
+        database_url_unpooled=DirectUrl.parse("postgresql://owner:owner-secret@127.0.0.1:2/app"),
+        artifact="/artifact",
+        handler="api.handler.handler",
+        postgres_pid=1,
+        pooler_pid=None,
+    )
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A project's folder, with nothing left running in it afterwards."""
+    yield tmp_path
+    world.down(tmp_path)
+    world._delete(tmp_path)
+
+
+@pytest.fixture
+def holder(root):
+    """Another process that holds the project."""
+    command = [sys.executable, "-c", HOLDER, root, str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+class TestHold:
+    def test_second_world_is_refused_with_the_first_ones_pid(self, root, holder):
+        """Two worlds of one project would fight over its data."""
+        with pytest.raises(WorldRunningError, match=f"pid {holder.pid}, still starting"), world.hold(root, 1):
+            pass
+        world.write_state(root, state(port=8017))
+        with pytest.raises(WorldRunningError, match=r"http://127\.0\.0\.1:8017"), world.hold(root, 1):
+            pass
+
+    def test_killed_holder_holds_nothing(self, root, holder):
+        """After `kill -9` of a world the next one starts, and its state no longer counts."""
+        world.write_state(root, state())
+        assert world.read_state(root) == state()
+        holder.kill()
+        holder.wait()
+        assert world.read_state(root) is None
+        with world.hold(root, free_port()):
+            pass
+
+    def test_pid_that_a_killed_holder_wrote_is_never_signalled(self, root):
+        """Between taking the lock and writing its pid a world is not mistaken for its predecessor."""
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+            (root / ".bough").mkdir()
+            lock_file = root / ".bough" / "up.lock"
+            lock_file.write_text(f"{bystander.pid}\n")
+            with lock_file.open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                world.down(root)
+            time.sleep(0.05)
+            assert bystander.poll() is None
+            bystander.stdin.close()
+
+    def test_taken_port_is_refused_and_the_project_released(self, root):
+        """The port is looked at before anything starts, and the refusal leaves no lock behind."""
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            with (
+                pytest.raises(
+                    PortInUseError, match=rf"port {port} is in use by .+ \(pid {os.getpid()}\)"
+                ) as it,
+                world.hold(root, port),
+            ):
+                pass
+        assert "--port" in it.value.hint
+        assert sorted(path.name for path in (root / ".bough").iterdir()) == [".gitignore", "up.lock"]
+        with world.hold(root, port):
+            pass
+
+
+class TestState:
+    def test_passwords_are_in_a_private_file_only(self, root):
+        """The state's file is for this user; its repr is for anybody."""
+        with world.hold(root, free_port()):
+            world.write_state(root, state())
+            path = root / ".bough" / "state.json"
+            assert path.stat().st_mode & 0o777 == 0o600
+            assert json.loads(path.read_text())["database_url"].startswith("postgresql://app:app-secret@")
+        assert "secret" not in repr(state())
+        assert not path.exists()
+
+    def test_nothing_is_made_by_looking(self, root):
+        """Asking for a world's state leaves no file in the project."""
+        assert world.read_state(root) is None
+        assert world.left_running(root) == {}
+        assert list(root.iterdir()) == []
+
+
+class TestSecrets:
+    def test_made_once_and_kept_private(self, root):
+        """Passwords survive a restart, and only this user can read them."""
+        first = read_secrets(root)
+        assert read_secrets(root) == first
+        assert (root / ".bough" / "secrets.json").stat().st_mode & 0o777 == 0o600
+        assert len(first.auth_secret) == 64
+        assert first.auth_secret not in repr(first)
+        assert (root / ".bough" / ".gitignore").read_text() == "*\n"
+
+
+class TestDatabases:
+    def test_both_urls_lead_to_the_same_database(self, root):
+        """The owner migrates past the pooler, the application works through it; both end with the block."""
+        with world.databases(root, fresh=False, warn=pytest.fail) as databases:
+            with psycopg.connect(databases.database_url_unpooled.libpq()) as connection:
+                connection.execute("CREATE TABLE kept AS SELECT current_user::text AS by")
+            with psycopg.connect(databases.database_url.libpq()) as connection:
+                assert connection.execute("SELECT by, current_user FROM kept").fetchone() == (
+                    "bough_owner",
+                    "bough_app",
+                )
+        assert world.left_running(root) == {}
+        assert not processes.is_running(databases.postgres.pid)
+        with world.databases(root, fresh=False, warn=pytest.fail) as again:
+            assert again.database_url == databases.database_url
+            with psycopg.connect(again.database_url.libpq()) as connection:
+                assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1,)
+        with (
+            world.databases(root, fresh=True, warn=pytest.fail) as fresh,
+            psycopg.connect(fresh.database_url.libpq()) as connection,
+        ):
+            assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
+
+    def test_without_pgbouncer_one_sentence_says_what_is_not_covered(self, root, monkeypatch):
+        """The pooled URL then leads to PostgreSQL itself, as the same role."""
+        monkeypatch.setattr(world, "find_pgbouncer", lambda: None)
+        monkeypatch.delenv("CI", raising=False)
+        said = []
+        with world.databases(root, fresh=False, warn=said.append) as databases:
+            assert databases.pooler is None
+            assert databases.database_url.port == databases.postgres.port
+            with psycopg.connect(databases.database_url.libpq()) as connection:
+                assert connection.execute("SHOW statement_timeout").fetchone() == ("30s",)
+        assert len(said) == 1
+        assert "not covered" in said[0]
+
+    def test_without_pgbouncer_ci_fails(self, root, monkeypatch):
+        """In CI nothing goes uncovered unseen, and the server that had started is stopped."""
+        monkeypatch.setattr(world, "find_pgbouncer", lambda: None)
+        monkeypatch.setenv("CI", "true")
+        with pytest.raises(PoolerMissingError), world.databases(root, fresh=False, warn=pytest.fail):
+            pass
+        assert world.left_running(root) == {}
+
+
+class TestDown:
+    def test_left_over_servers_are_ended(self, root):
+        """What a killed world left running is found by its files and stopped."""
+        code = """if True:
+            import os, signal, sys
+            from pathlib import Path
+            from infra.local import world
+            with world.hold(Path(sys.argv[1]), int(sys.argv[2])):
+                with world.databases(Path(sys.argv[1]), fresh=False, warn=print):
+                    os.kill(os.getpid(), signal.SIGKILL)
+        """
+        subprocess.run([sys.executable, "-c", code, root, str(free_port())], check=False)
+        left = world.left_running(root)
+        assert left.keys() == {"postgres", "pooler"}
+        assert sorted(world.down(root)) == ["pooler", "postgres"]
+        assert not any(map(processes.is_running, left.values()))
+        assert world.down(root) == []
