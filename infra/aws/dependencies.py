@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.aws.bytecode import compile_folder
-from infra.aws.distributions import RECORDS
+from infra.aws.distributions import RECORDS, normalized
 from infra.aws.sources import SKIPPED_FOLDERS, SKIPPED_SUFFIXES
 from infra.errors import InfraError
 

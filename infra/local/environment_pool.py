@@ -103,8 +103,10 @@ class EnvironmentPool:
         """Start environments for invocations that wait, within the limits."""
         states = [environment.state for environment in self._environments]
         starting = states.count(State.STARTING)
+        # A client's next request may come before the runtime has asked for it: that needs no process.
+        finishing = sum(environment.is_finishing() for environment in self._environments)
+        wanted = min(len(self._waiting) - starting - finishing, _STARTING_AT_ONCE - starting)
         room = self._limit - (len(states) - states.count(State.DEAD))
-        wanted = min(len(self._waiting), _STARTING_AT_ONCE) - starting
         for _ in range(0 if self._stopped else min(wanted, room)):
             environment = ExecutionEnvironment(self._function, self._ready, self._log)
             self._environments[environment] = asyncio.create_task(self._run(environment))

@@ -103,6 +103,10 @@ class ExecutionEnvironment:
         except psutil.NoSuchProcess:
             return False
 
+    def is_finishing(self) -> bool:
+        """Say whether the invocation is answered and the process about to wait for work again."""
+        return self.state is State.BUSY and self._answered_at is not None
+
     def invoke(self, invocation: Invocation) -> None:
         """Thaw the process and give it the invocation."""
         self.state = State.BUSY

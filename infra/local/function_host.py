@@ -199,7 +199,7 @@ class FunctionHost:
         payload = b""
         if body is not None:
             request = _request(scope, body, self._port)
-            payload = json.dumps(function_url.event(request, request_id)).encode()
+            payload = json.dumps(function_url.event(request, request_id), ensure_ascii=False).encode()
         if body is None or len(payload) > MAX_PAYLOAD:
             return _failure(413, "Request Entity Too Large"), request_id
         # A Function URL answers 502 for every failure of the function, a timeout among them

@@ -9,6 +9,7 @@ import base64
 import binascii
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
@@ -23,6 +24,10 @@ _TEXT_TYPES: Final = frozenset({"application/json", "application/javascript", "a
 _CONNECTION_HEADERS: Final = frozenset(
     {"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade", "date", "server"}
 )
+
+#: What HTTP allows in a header's name and value (RFC 9110, section 5).
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
 #: Statuses whose response has no body.
 _BODILESS: Final = frozenset({204, 304})
@@ -181,11 +186,10 @@ def _headers(headers: Mapping[str, object] | object | None) -> Iterator[tuple[st
     for name, value in headers.items():
         if not isinstance(value, str | int | float):
             raise MalformedResponseError(f"header {name!r} is a {type(value).__name__}")
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if not name.isascii() or any(character in name + text for character in "\r\n\0"):
-            raise MalformedResponseError(f"header {name!r} holds a character that HTTP forbids")
+        if not _NAME.fullmatch(name):
+            raise MalformedResponseError(f"header name {name!r} holds a character that HTTP forbids")
         if name.lower() not in _CONNECTION_HEADERS:
-            yield name.lower(), text
+            yield name.lower(), _value(name, str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def _cookies(cookies: object) -> Iterator[str]:
@@ -194,6 +198,13 @@ def _cookies(cookies: object) -> Iterator[str]:
     if not isinstance(cookies, list):
         raise MalformedResponseError("cookies is not a list")
     for cookie in cookies:
-        if not isinstance(cookie, str) or any(character in cookie for character in "\r\n\0"):
-            raise MalformedResponseError(f"cookie is {type(cookie).__name__}, or holds a line break")
-        yield cookie
+        if not isinstance(cookie, str):
+            raise MalformedResponseError(f"a cookie is a {type(cookie).__name__}")
+        yield _value("set-cookie", cookie)
+
+
+def _value(name: str, text: str) -> str:
+    if not _VALUE.fullmatch(text):
+        # Not the value: it may be a session's.
+        raise MalformedResponseError(f"the value of header {name!r} holds a character that HTTP forbids")
+    return text.strip()

@@ -15,8 +15,8 @@ from infra.aws.bytecode import compile_folder
 def runtime_folder(artifact: Path) -> Path:
     """Return a folder with `awslambdaric` and what it requires, nothing else; make it when missing.
 
-    It stands beside the artifact. Only it and the artifact are importable in an environment, so
-    that what works here does not lean on a development environment.
+    It stands beside the artifact, for all artifacts there. Only it and the artifact are importable
+    in an environment, so that what works here does not lean on a development environment.
 
     Raises:
         DistributionMissingError: `awslambdaric` is not installed.
@@ -24,10 +24,10 @@ def runtime_folder(artifact: Path) -> Path:
     """
     names = distributions.closure(["awslambdaric"])
     release = f"{metadata.version('awslambdaric')}-{sys.implementation.cache_tag}"
-    folder = artifact.with_name(f"{artifact.name}.runtime-{release}")
+    folder = artifact.parent / f"runtime-{release}"
     if folder.is_dir():
         return folder
-    with tempfile.TemporaryDirectory(prefix=f".{artifact.name}.runtime-", dir=artifact.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix=".runtime-", dir=artifact.parent) as temporary:
         building = Path(temporary, "runtime")
         building.mkdir()
         for name in names:

@@ -1,0 +1,496 @@
+"""The function host over AWS's own runtime client: what a Function URL's users see, and what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+
+from infra.local.errors import PortInUseError
+from infra.local.function_host import FunctionHost
+from infra.local.runtime_api import MAX_PAYLOAD, FunctionError
+from tests.support.function_hosts import served, write_function
+
+ROOT = Path(__file__).parents[2]
+
+#: Answers with its event; paths make it misbehave.
+ECHO = """
+    import base64, json, os, subprocess, sys, time
+
+    def handler(event, context):
+        path = event.get("rawPath", "")
+        if path == "/crash":
+            print("about to crash")
+            os._exit(3)
+        if path == "/sleep":
+            time.sleep(60)
+        if path == "/raise":
+            raise KeyError("secret sauce")
+        if path == "/malformed":
+            return {"statusCode": "never"}
+        if path == "/large":
+            return {"statusCode": 200, "body": "x" * 6_291_600}
+        if path == "/binary":
+            body = base64.b64decode(event["body"])
+            return {"statusCode": 200, "headers": {"content-type": "image/png"},
+                    "body": base64.b64encode(body[::-1]).decode(), "isBase64Encoded": True}
+        if path == "/child":
+            child = subprocess.Popen(["sleep", "600"])
+            return {"statusCode": 200, "body": str(child.pid)}
+        return {"statusCode": 200, "body": json.dumps({
+            "event": event, "pid": os.getpid(), "environment": dict(os.environ), "path": sys.path,
+            "deadline": context.get_remaining_time_in_millis(), "arn": context.invoked_function_arn,
+            "request_id": context.aws_request_id, "cwd": os.getcwd()})}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name a folder for an artifact, in one place for all, so that the runtime client is copied once."""
+    return tmp_path_factory.getbasetemp() / "functions" / tmp_path.name
+
+
+@pytest.fixture
+def echo(folder: Path) -> Path:
+    """Return the artifact of the echo function."""
+    return write_function(folder, ECHO)
+
+
+@pytest.mark.asyncio
+class TestRequests:
+    """A request's way through the function and back."""
+
+    async def test_reaches_the_function_as_a_function_url_event(self, echo: Path) -> None:
+        """Path, query, headers, cookies and body arrive in payload format 2.0."""
+        async with served(echo) as it:
+            answer = await it.client.post(
+                "/a%20b?x=1&x=2", json={"k": "é"}, headers={"X-Mixed": "Case", "Cookie": "a=1; b=2"}
+            )
+            event = answer.json()["event"]
+        assert event["rawPath"] == "/a%20b"
+        assert event["queryStringParameters"] == {"x": "1,2"}
+        assert event["headers"]["x-mixed"] == "Case"
+        assert event["cookies"] == ["a=1", "b=2"]
+        assert (json.loads(event["body"]), event["isBase64Encoded"]) == ({"k": "é"}, False)
+        assert event["requestContext"]["requestId"] == answer.headers["x-amzn-requestid"]
+
+    async def test_carries_binary_bodies_both_ways(self, echo: Path) -> None:
+        """Every byte value survives in both directions."""
+        body = bytes(range(256)) * 40
+        async with served(echo) as it:
+            answer = await it.client.post("/binary", content=body)
+        assert (answer.status_code, answer.content) == (200, body[::-1])
+
+    async def test_refuses_a_request_above_lambdas_limit(self, echo: Path) -> None:
+        """An event above 6 MiB is a 413 and does not reach the function; one below passes."""
+        async with served(echo) as it:
+            below = await it.client.post("/binary", content=b"x" * (MAX_PAYLOAD // 4 * 3 - 4096))
+            log_lines = len(it.log)
+            above = await it.client.post("/binary", content=b"x" * (MAX_PAYLOAD // 4 * 3 + 4096))
+            assert not [line for line in it.log[log_lines:] if line.startswith("START")]
+        assert (below.status_code, above.status_code) == (200, 413)
+
+    async def test_answers_502_for_a_response_above_the_limit(self, echo: Path) -> None:
+        """A response above 6 MiB is the function's error, and the next request is served."""
+        async with served(echo) as it:
+            assert (await it.client.get("/large")).status_code == 502
+            assert (await it.client.get("/")).status_code == 200
+
+    @pytest.mark.parametrize("path", ["/raise", "/crash", "/malformed"])
+    async def test_answers_502_and_no_reason_for_what_goes_wrong(self, echo: Path, path: str) -> None:
+        """The client learns nothing of the inside; the request after it is served."""
+        async with served(echo) as it:
+            answer = await it.client.get(path)
+            assert (await it.client.get("/")).status_code == 200
+        assert (answer.status_code, answer.json()) == (502, {"Message": "Internal Server Error"})
+
+    async def test_serves_events_that_are_not_http(self, echo: Path) -> None:
+        """`invoke` takes any event and gives the result, or the function's error."""
+        async with served(echo) as it:
+            assert json.loads((await it.host.invoke({"n": 1}))["body"])["event"] == {"n": 1}
+            with pytest.raises(FunctionError, match="KeyError") as caught:
+                await it.host.invoke({"rawPath": "/raise"})
+        assert caught.value.error_type == "KeyError"
+
+    async def test_lets_the_function_end_when_the_client_leaves(self, folder: Path, tmp_path: Path) -> None:
+        """An invocation whose client has gone runs to its end, as on Lambda."""
+        done = tmp_path / "done"
+        body = f"""
+            import pathlib, time
+            def handler(event, context):
+                time.sleep(0.5)
+                pathlib.Path({str(done)!r}).write_text("done")
+                return {{"statusCode": 200}}
+        """
+        async with served(write_function(folder, body)) as it:
+            with pytest.raises(httpx2.ReadTimeout):
+                await it.client.get("/", timeout=0.2)
+            await it.until(done.exists)
+
+
+@pytest.mark.asyncio
+class TestSurroundings:
+    """What a function finds around it."""
+
+    async def test_has_lambdas_environment_and_none_of_ours(
+        self, echo: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing of the shell's environment reaches the function; its own variables do."""
+        monkeypatch.setenv("DATABASE_URL", "postgresql://from-the-shell")
+        monkeypatch.setenv("HOME", "/root")
+        async with served(echo, environment={"MINE": "1", "_HANDLER": "x.y"}, memory_mb=256) as it:
+            found = (await it.client.get("/")).json()
+        environment = found["environment"]
+        assert not {"DATABASE_URL", "HOME", "PYTEST_CURRENT_TEST", "VIRTUAL_ENV"} & environment.keys()
+        assert environment["MINE"] == "1"
+        assert environment["_HANDLER"] == "function.handler"
+        assert environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
+        assert environment["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+        assert environment["LAMBDA_TASK_ROOT"] == found["cwd"] == str(echo)
+        assert environment["TZ"] == ":UTC"
+
+    async def test_can_import_the_runtime_client_and_nothing_else(self, folder: Path) -> None:
+        """The development environment's packages are out of reach."""
+        body = """
+            import importlib.util
+            def handler(event, context):
+                return {n: importlib.util.find_spec(n) is not None for n in event["names"]}
+        """
+        reachable = ["awslambdaric", "simplejson", "snapshot_restore_py"]
+        unreachable = ["psutil", "pytest", "fastapi", "infra", "api", "sqlalchemy"]
+        async with served(write_function(folder, body)) as it:
+            found = await it.host.invoke({"names": reachable + unreachable})
+        assert found == dict.fromkeys(reachable, True) | dict.fromkeys(unreachable, False)
+
+    async def test_knows_its_deadline_and_request(self, echo: Path) -> None:
+        """The context tells remaining time, ARN and the request id that the client sees."""
+        async with served(echo, timeout=20) as it:
+            answer = await it.client.get("/")
+        found = answer.json()
+        assert 15_000 < found["deadline"] <= 20_001
+        assert found["arn"].startswith("arn:aws:lambda:")
+        assert found["request_id"] == answer.headers["x-amzn-requestid"]
+
+    async def test_writes_no_bytecode_into_the_artifact(self, echo: Path) -> None:
+        """The task root is read-only on Lambda: nothing may appear in it here either."""
+        async with served(echo) as it:
+            await it.client.get("/")
+        assert [entry.name for entry in os.scandir(echo)] == ["function.py"]
+
+
+@pytest.mark.asyncio
+class TestLog:
+    """What the host logs."""
+
+    async def test_frames_the_functions_output_as_lambda_does(self, folder: Path) -> None:
+        """START, the function's lines in order, END, REPORT; Init Duration the first time only."""
+        body = """
+            import sys
+            print("loading")
+            def handler(event, context):
+                print("one")
+                print("two", file=sys.stderr)
+        """
+        async with served(write_function(folder, body)) as it:
+            for _ in range(2):
+                await it.client.get("/")
+            await it.until(lambda: sum(line.startswith("REPORT") for line in it.log) == 2)
+            first, second = it.log[1:6], it.log[6:]
+        assert it.log[0] == "loading"
+        for lines in (first, second):
+            assert [line.split(" ")[0] for line in lines] == ["START", "one", "two", "END", "REPORT"]
+        assert ("Init Duration" in first[-1], "Init Duration" in second[-1]) == (True, False)
+        assert "Memory Size: 512 MB\tMax Memory Used: " in second[-1]
+
+    async def test_explains_a_crash(self, echo: Path) -> None:
+        """The last output of a crashed process and how it ended are there, in this order."""
+        async with served(echo) as it:
+            request_id = (await it.client.get("/crash")).headers["x-amzn-requestid"]
+            lines = "\n".join(it.log)
+        assert lines.index("about to crash") < lines.index(
+            f"RequestId: {request_id} Error: Runtime exited with error: exit status 3"
+        )
+
+    async def test_shows_why_a_handler_raised(self, echo: Path) -> None:
+        """The traceback is in the log."""
+        async with served(echo) as it:
+            await it.client.get("/raise")
+        assert any("KeyError: 'secret sauce'" in line for line in it.log)
+
+
+@pytest.mark.asyncio
+class TestInit:
+    """Handlers that do not load."""
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            ("import not_there", "Unable to import module 'function': No module named 'not_there'"),
+            ("def handler(", "Syntax error in module 'function'"),
+            ("x = 1", "Handler 'handler' missing on module 'function'"),
+            ("raise RuntimeError('no config')", "RuntimeError: no config"),
+            ("import os; os._exit(7)", "Error: Runtime exited with error: exit status 7"),
+        ],
+    )
+    async def test_answers_502_and_logs_the_reason(
+        self, folder: Path, tmp_path: Path, body: str, reason: str
+    ) -> None:
+        """Every request is answered, each by one start; nothing restarts without a request."""
+        counter = tmp_path / "starts"
+        counting = f"open({str(counter)!r}, 'a').write('x')\n{body}"
+        artifact = write_function(folder, counting if "handler(" not in body else body)
+        async with served(artifact) as it:
+            for _ in range(2):
+                assert (await it.client.get("/")).status_code == 502
+            assert it.states() == []
+            starts = counter.read_text() if counter.exists() else "xx"
+        assert starts == "xx"
+        assert any(reason in line for line in it.log), it.log
+
+    async def test_kills_what_does_not_get_ready(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An import that hangs is ended at the init limit."""
+        monkeypatch.setattr("infra.local.execution_environment.INIT_TIMEOUT", 0.5)
+        artifact = write_function(folder, "import time; time.sleep(60)")
+        async with served(artifact) as it:
+            assert (await it.client.get("/")).status_code == 502
+        assert any("Phase: init\tStatus: timeout" in line for line in it.log)
+
+    async def test_recovers_when_the_next_artifact_loads(self, folder: Path, echo: Path) -> None:
+        """After a broken edit the repaired one serves."""
+        broken = write_function(folder.with_name(f"{folder.name}-broken"), "import not_there")
+        async with served(broken) as it:
+            assert (await it.client.get("/")).status_code == 502
+            await it.host.reload(echo)
+            assert (await it.client.get("/")).status_code == 200
+
+
+@pytest.mark.asyncio
+class TestEnvironments:
+    """The life of environments."""
+
+    async def test_is_frozen_between_invocations(self, folder: Path) -> None:
+        """A thread that counts stands still until the next invocation, and the process is stopped."""
+        body = """
+            import itertools, threading, time
+            count = 0
+            def work():
+                global count
+                for count in itertools.count():
+                    time.sleep(0.001)
+            threading.Thread(target=work, daemon=True).start()
+            def handler(event, context):
+                before = count
+                time.sleep(event["sleep"])
+                return [before, count]
+        """
+        async with served(write_function(folder, body)) as it:
+            _, last = await it.host.invoke({"sleep": 0.1})
+            await it.until(lambda: it.states() == ["frozen"])
+            (environment,) = it.host.environments()
+            assert psutil.Process(environment.pid).status() == psutil.STATUS_STOPPED
+            await asyncio.sleep(0.5)
+            first, later = await it.host.invoke({"sleep": 0.1})
+        assert first - last < 100, "the thread ran while frozen"
+        assert later > first
+
+    async def test_serves_one_invocation_at_a_time_in_each(self, folder: Path) -> None:
+        """Load adds environments up to the limit; the rest wait in order."""
+        body = """
+            import os, time
+            def handler(event, context):
+                begun = time.time()
+                time.sleep(0.2)
+                return [os.getpid(), begun, time.time()]
+        """
+        async with served(write_function(folder, body), max_environments=3) as it:
+            spans = await asyncio.gather(*(it.host.invoke({}) for _ in range(9)))
+            assert len(it.host.environments()) == 3
+        by_pid = collections.defaultdict(list)
+        for pid, begun, ended in spans:
+            by_pid[pid].append((begun, ended))
+        assert len(by_pid) == 3
+        for turns in by_pid.values():
+            turns.sort()
+            assert all(turns[i][1] <= turns[i + 1][0] for i in range(len(turns) - 1))
+        assert spans[-1][1] > spans[0][2], "the last to come did not wait"
+
+    async def test_prefers_the_one_used_last(self, echo: Path) -> None:
+        """One client after another is served by one environment, though several are idle."""
+        async with served(echo) as it:
+            await asyncio.gather(*(it.client.get("/") for _ in range(4)))
+            await it.until(lambda: set(it.states()) == {"frozen"})
+            assert len(it.states()) > 1
+            pids = set()
+            for _ in range(5):
+                pids.add((await it.client.get("/")).json()["pid"])
+                await it.until(lambda: set(it.states()) == {"frozen"})
+        assert len(pids) == 1
+
+    async def test_serves_one_client_after_another_in_one(self, echo: Path) -> None:
+        """A request that follows at once does not start a second environment."""
+        async with served(echo) as it:
+            pids = {(await it.client.get("/")).json()["pid"] for _ in range(20)}
+            assert len(it.host.environments()) == 1
+        assert len(pids) == 1
+
+    async def test_kills_and_answers_at_the_timeout(self, echo: Path) -> None:
+        """The client gets its 502 at the limit, the log says why, the next one a new environment."""
+        async with served(echo, timeout=1) as it:
+            first = (await it.client.get("/")).json()["pid"]
+            begun = time.monotonic()
+            assert (await it.client.get("/sleep")).status_code == 502
+            assert time.monotonic() - begun < 30
+            second = (await it.client.get("/")).json()["pid"]
+        assert first != second
+        assert any(line.endswith("Task timed out after 1.00 seconds") for line in it.log)
+        assert not psutil.pid_exists(first)
+
+    async def test_replaces_one_that_was_killed_while_frozen(self, echo: Path) -> None:
+        """A request never goes to a process that is gone."""
+        async with served(echo) as it:
+            pid = (await it.client.get("/")).json()["pid"]
+            await it.until(lambda: it.states() == ["frozen"])
+            os.kill(pid, signal.SIGKILL)
+            answer = await it.client.get("/")
+        assert answer.status_code == 200
+        assert answer.json()["pid"] != pid
+
+    async def test_retires_when_idle(self, echo: Path) -> None:
+        """Without work the processes go."""
+        async with served(echo, idle_timeout=0.3) as it:
+            pid = (await it.client.get("/")).json()["pid"]
+            await it.until(lambda: not it.host.environments())
+            assert not psutil.pid_exists(pid)
+            assert (await it.client.get("/")).status_code == 200
+
+    async def test_ends_running_invocations_on_the_old_artifact_when_reloaded(self, folder: Path) -> None:
+        """Who began on the old code ends on it; who comes after gets the new."""
+        body = "import time\ndef handler(event, context):\n    time.sleep(event['sleep'])\n    return {}\n"
+        old = write_function(folder.with_name(f"{folder.name}-old"), body.format("'old'"))
+        new = write_function(folder.with_name(f"{folder.name}-new"), body.format("'new'"))
+        async with served(old) as it:
+            running = asyncio.create_task(it.host.invoke({"sleep": 1.0}))
+            await it.until(lambda: it.states() == ["busy"])
+            await it.host.reload(new)
+            assert await it.host.invoke({"sleep": 0}) == "new"
+            assert not running.done()
+            assert await running == "old"
+            await it.until(lambda: it.states() == ["frozen"])
+            assert await it.host.invoke({"sleep": 0}) == "new"
+
+    async def test_answers_each_of_200_clients_once(self, folder: Path, tmp_path: Path) -> None:
+        """With crashing and frozen environments among them: all are answered, none runs twice."""
+        ran = tmp_path / "ran"
+        body = f"""
+            import os, time
+            def handler(event, context):
+                client = event["rawPath"].rpartition("/")[2]
+                with open({str(ran)!r}, "a") as file:
+                    file.write(client + "\\n")
+                time.sleep(0.005)
+                if event["rawPath"].startswith("/crash"):
+                    os._exit(1)
+                return {{"statusCode": 200, "body": client}}
+        """
+        async with served(write_function(folder, body), max_environments=4) as it:
+            await asyncio.gather(*(it.client.get("/warm/w") for _ in range(8)))
+            await it.until(lambda: set(it.states()) == {"frozen"})
+            frozen = it.host.environments()
+            ran.write_text("")
+            assert frozen[0].pid is not None
+            os.kill(frozen[0].pid, signal.SIGKILL)
+            crashing = {20, 120}
+            paths = [f"/{'crash' if i in crashing else 'serve'}/{i}" for i in range(200)]
+            answers = await asyncio.gather(*(it.client.get(path) for path in paths))
+        for i, answer in enumerate(answers):
+            if i in crashing:
+                assert answer.status_code == 502
+            else:
+                assert (answer.status_code, answer.text) == (200, str(i))
+        counts = collections.Counter(ran.read_text().split())
+        assert counts == collections.Counter(str(i) for i in range(200))
+
+
+@pytest.mark.asyncio
+class TestStart:
+    """`start`."""
+
+    async def test_refuses_a_port_in_use(self, echo: Path) -> None:
+        """The error names the port."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(PortInUseError, match=str(port)):
+                await FunctionHost(echo, "function.handler", {}, port=port).start()
+
+    async def test_starts_no_process_before_the_first_request(self, echo: Path) -> None:
+        """The first request pays for the init, as on Lambda."""
+        async with served(echo) as it:
+            assert it.states() == []
+
+
+#: Serves until killed; prints its URL.
+HOST = """
+import asyncio, sys
+from pathlib import Path
+from infra.local.function_host import FunctionHost
+
+async def main():
+    host = FunctionHost(Path(sys.argv[1]), "function.handler", {})
+    await host.start()
+    print(host.url, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+class TestEnd:
+    """What is left of a host that has ended."""
+
+    @pytest.mark.asyncio
+    async def test_leaves_no_process_when_stopped(self, echo: Path) -> None:
+        """Frozen and busy environments end, and the busy one's client is answered."""
+        async with served(echo) as it:
+            sleeping = asyncio.create_task(it.client.get("/sleep"))
+            await it.until(lambda: it.states() == ["busy"])
+            await it.client.get("/")
+            await it.until(lambda: sorted(it.states()) == ["busy", "frozen"])
+            pids = [environment.pid for environment in it.host.environments()]
+            await it.host.stop()
+            assert (await sleeping).status_code == 502
+        assert not [pid for pid in pids if pid and psutil.pid_exists(pid)]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+    def test_leaves_no_process_when_killed(self, echo: Path) -> None:
+        """SIGKILL of the host ends frozen and busy environments, and a frozen one's children."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOST, str(echo)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            with httpx2.Client(base_url=url, timeout=30) as client:
+                with pytest.raises(httpx2.ReadTimeout):
+                    client.get("/sleep", timeout=1)
+                child = psutil.Process(int(client.get("/child").text))
+                while child.status() != psutil.STATUS_STOPPED:
+                    time.sleep(0.01)
+                processes = psutil.Process(process.pid).children(recursive=True)
+                assert child in processes
+        finally:
+            process.kill()
+            process.communicate()
+        assert len(processes) == 3
+        _, alive = psutil.wait_procs(processes, timeout=10)
+        assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
