@@ -8,7 +8,7 @@ import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -97,6 +97,14 @@ class History:
         path.write_text(REVISION.format(id=identifier, down=down, phase=phase, message=message, **indented))
         return path
 
+    def write_three_tables(self) -> None:
+        """Write a history of three revisions, the last a contract."""
+        self.write("one", None, "op.execute('CREATE TABLE a (id int)')", "op.execute('DROP TABLE a')")
+        self.write("two", "one", "op.execute('CREATE TABLE b (id int)')", "op.execute('DROP TABLE b')")
+        self.write(
+            "three", "two", "op.execute('CREATE TABLE c (id int)')", "op.execute('DROP TABLE c')", "contract"
+        )
+
     def write_models(self, source: str) -> None:
         """Add to the models' module; it must not have been imported yet."""
         path = self.project.root / f"{self.models}.py"
@@ -142,3 +150,20 @@ def run_script(url: DirectUrl, script: str) -> None:
     """Run a script as psql does: statement after statement, up to the first error."""
     with psycopg.connect(url.libpq(), autocommit=True) as connection:
         connection.execute(script.encode())
+
+
+def query(url: DirectUrl, statement: str) -> list[tuple[Any, ...]]:
+    """Return a statement's rows, on a connection of its own."""
+    with psycopg.connect(url.libpq(), autocommit=True) as connection:
+        return connection.execute(statement).fetchall()  # type: ignore[call-overload]  # a test's own text
+
+
+def tables(url: DirectUrl) -> set[str]:
+    """Return the names of the tables that the history made."""
+    rows = query(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {name for (name,) in rows} - {"alembic_version", "bough_revision"}
+
+
+def recorded(url: DirectUrl) -> dict[str, str]:
+    """Return the phases in `bough_revision` by revision."""
+    return dict(query(url, "SELECT id, phase FROM bough_revision"))  # type: ignore[arg-type]  # two columns
