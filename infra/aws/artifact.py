@@ -207,7 +207,7 @@ def _translated(folder: Path) -> Iterator[None]:
     except (OSError, shutil.Error) as error:
         if getattr(error, "errno", None) == errno.ENOSPC or "Errno 28" in str(error):
             raise DiskFullError(
-                f"no space left on the disk of {folder}",
+                f"no space left on the disk while {folder} was built",
                 hint="free some space; the earlier artifact is unchanged",
             ) from error
         raise ArtifactError(f"{folder} could not be built: {error}") from error

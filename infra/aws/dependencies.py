@@ -78,7 +78,7 @@ def installed(root: Path, cache: Path) -> Path:
 
 def names(folder: Path) -> frozenset[str]:
     """Return the normalized names of the distributions in a folder."""
-    return frozenset(path.name.split("-")[0].replace("_", "-").lower() for path in folder.glob("*.dist-info"))
+    return frozenset(normalized(path.name.split("-")[0]) for path in folder.glob("*.dist-info"))
 
 
 def _install(root: Path, requirements: Path, folder: Path) -> None:
