@@ -43,6 +43,24 @@ REVISIONS = sa.Table(
     sa.CheckConstraint("phase IN ('expand', 'contract')", name="ck_bough_revision_phase"),
 )
 
+#: Default privileges give the application's role the rights that it has on every table; of these two
+#: it needs to read one, and must be able to falsify neither.
+PROTECT = """
+DO $$
+DECLARE
+    grantee regrole;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT acl.grantee FROM pg_class, aclexplode(relacl) AS acl
+        WHERE oid IN (to_regclass('alembic_version'), to_regclass('bough_revision'))
+          AND acl.grantee NOT IN (0, relowner)
+    LOOP
+        EXECUTE 'REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version, bough_revision FROM ' || grantee;
+    END LOOP;
+END
+$$
+"""
+
 
 class WideVersionImpl(PostgresqlImpl):
     """PostgreSQL with room for long revision ids: Alembic's own column takes 32 characters."""
@@ -76,6 +94,7 @@ def record_revisions() -> Callable[..., None]:
         if first:
             first = False
             ctx.execute(CreateTable(REVISIONS, if_not_exists=True))
+            ctx.execute(PROTECT)
             add(ctx, context.script.iterate_revisions(tuple(heads), "base") if heads else ())
         elif step.is_upgrade:
             add(ctx, moved)

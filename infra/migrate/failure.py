@@ -40,9 +40,11 @@ def failed(error: Exception, revision: Revision | None, timeouts: Timeouts, done
         timeouts: What was in force.
         done: How many revisions of the run before it stay.
     """
-    if revision is None or isinstance(error, CommandError):
+    line = _where(error, revision) if revision else ""
+    # PostgreSQL's errors need no line: one may come with the revision's COMMIT.
+    if revision is None or not (line or isinstance(error, DBAPIError)):
         return RevisionFailedError(f"Alembic stopped: {_reason(error)}", hint=_STATUS)
-    where = f"revision {revision.id}{_where(error, revision)}"
+    where = f"revision {revision.id}{line}"
     state = "it was rolled back"
     if "autocommit_block" in revision.path.read_text():
         state = "what it did up to the end of its autocommit block may stay"

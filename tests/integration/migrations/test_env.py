@@ -81,3 +81,27 @@ class TestUpdatedAt:
         assert updated[0] > inserted[0]
         runner.rollback(history.project, empty_database.direct, to="base")
         assert query(empty_database.direct, "SELECT proname FROM pg_proc WHERE proname LIKE 'bough%'") == []
+
+
+class TestProtection:
+    """The bookkeeping's tables."""
+
+    def test_the_application_reads_but_never_writes_them(
+        self, history: History, empty_database: Database
+    ) -> None:
+        """Otherwise a request could make the schema look fit, or unfit."""
+        history.write_three_tables()
+        runner.apply(history.project, empty_database.direct)
+        rights = query(
+            empty_database.direct,
+            """
+            SELECT tablename, privilege FROM pg_tables,
+                unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS privilege
+            WHERE schemaname = 'public' AND has_table_privilege('bough_app', tablename::regclass, privilege)
+            """,
+        )
+        assert ("bough_revision", "SELECT") in rights
+        assert ("a", "UPDATE") in rights
+        assert {right for name, right in rights if name in ("bough_revision", "alembic_version")} == {
+            "SELECT"
+        }

@@ -16,6 +16,7 @@ from infra.migrate.errors import (
     MultipleHeadsError,
     NotVerifiedError,
     PooledUrlRefusedError,
+    RevisionFailedError,
     RevisionLockTimeoutError,
     RevisionTimeoutError,
     RevisionUncertainError,
@@ -123,3 +124,14 @@ class TestApply:
         runner.apply(history.project, empty_database.direct)
         assert not logger.disabled
         assert logging.getLogger().level == level
+
+    def test_does_not_blame_a_revision_for_the_models(
+        self, history: History, empty_database: Database
+    ) -> None:
+        """Models that cannot be imported stop Alembic before any revision runs."""
+        history.write_three_tables()
+        history.write_models("import no_such_module")
+        with pytest.raises(RevisionFailedError, match=r"Alembic stopped: .*no_such_module") as failure:
+            runner.apply(history.project, empty_database.direct)
+        assert failure.value.revision is None
+        assert tables(empty_database.direct) == set()
