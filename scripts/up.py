@@ -49,9 +49,10 @@ def up(
     with _Signals() as signals, world.hold(project.root, port):
         output.say("Starting PostgreSQL and PgBouncer")
         with world.databases(project.root, fresh=fresh, warn=output.say) as databases:
-            output.say(f"Migrating {databases.database_url_unpooled}")
-            for run in runner.apply(project, databases.database_url_unpooled).runs:
-                output.say(f"  {run.id} {run.message} ({run.seconds:.2f} s)")
+            if (project.root / project.migrations).is_dir():
+                output.say(f"Migrating {databases.database_url_unpooled}")
+                for run in runner.apply(project, databases.database_url_unpooled).runs:
+                    output.say(f"  {run.id} {run.message} ({run.seconds:.2f} s)")
             output.say("Packaging")
             artifact = build_folder(project, project.root / ".bough" / "artifact")
             host = FunctionHost(

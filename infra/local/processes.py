@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -69,7 +70,8 @@ def end(pid: int, how: signal.Signals = signal.SIGTERM, *, patience: float = 10.
     for attempt in (how, signal.SIGKILL):
         if not is_running(pid):
             break
-        os.kill(pid, attempt)
+        with suppress(ProcessLookupError):
+            os.kill(pid, attempt)
         deadline = time.monotonic() + patience
         while is_running(pid) and time.monotonic() < deadline:
             time.sleep(_POLL)

@@ -1,0 +1,96 @@
+"""`bough up` as a user runs it: a process of its own, in a project's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from infra.local import world
+from infra.local.ports import free_port
+
+BOUGH = Path(sys.executable).parent / "bough"
+
+#: Seconds for a start on a busy machine, packaging included.
+PATIENCE = 90
+
+
+def bough(root, *arguments):
+    """Run a command to its end."""
+    return subprocess.run([BOUGH, *arguments], cwd=root, capture_output=True, text=True, check=False)
+
+
+class BoughUp:
+    """One `bough up`; `with` waits until it serves, and ends it if the test has not."""
+
+    def __init__(self, root: Path, *options: str, wait_for: str = "Ctrl-C stops everything") -> None:
+        self.root = root
+        self.port = free_port()
+        self.log = root / f"up-{self.port}.log"
+        self._options = options
+        self._wait_for = wait_for
+
+    def __enter__(self) -> Self:
+        begun = time.monotonic()
+        with self.log.open("w") as log:
+            command = [BOUGH, "up", "--port", str(self.port), *self._options]
+            self.process = subprocess.Popen(
+                command, cwd=self.root, stdout=log, stderr=log, start_new_session=True
+            )
+        self.wait_for(self._wait_for)
+        self.seconds = time.monotonic() - begun
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGTERM)
+        world.down(self.root)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has said something; fail with all that it said when it ends instead."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.02)
+
+    def status(self) -> dict:
+        return json.loads(bough(self.root, "status", "-o", "json").stdout)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process of the world: its own, its functions', the servers' and theirs."""
+        state = world.read_state(self.root)
+        roots = [psutil.Process(pid) for pid in (state.pid, state.postgres_pid, state.pooler_pid)]
+        return [process for root in roots for process in (root, *root.children(recursive=True))]
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal as a terminal does, to the whole foreground group; return the exit code."""
+        os.killpg(self.process.pid, how)
+        return self.process.wait(timeout=60)
+
+
+def alive(processes: list[psutil.Process], within: float = 5.0) -> list[psutil.Process]:
+    """Return those that have not ended after `within` seconds."""
+
+    def left() -> list[psutil.Process]:
+        return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+    deadline = time.monotonic() + within
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left()
