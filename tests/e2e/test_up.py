@@ -165,7 +165,7 @@ class TestAfterAKill:
                 assert execute(up, "SELECT answer FROM kept") == [(42,)]
 
     def test_servers_of_a_killed_up_are_reported_and_used_again(self, shop):
-        """`kill -9` of `bough up` alone: its functions end, status tells what runs, the next up takes over."""
+        """`kill -9` of `bough up` alone: its functions end, status tells what runs, the next takes over."""
         with BoughUp(shop) as killed:
             httpx2.get(f"{killed.url}/items/a")
             functions = psutil.Process(killed.process.pid).children(recursive=True)
