@@ -95,7 +95,7 @@ class EnvironmentPool:
     def _take_idle(self) -> ExecutionEnvironment | None:
         while self._idle:
             environment = self._idle.pop()
-            if environment.is_frozen():
+            if environment.is_idle():
                 return environment
         return None
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 INIT_TIMEOUT: Final = 10.0
 
 
+_ENDED: Final = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
+
+
 class State(StrEnum):
     """Where an environment is in its life."""
 
@@ -96,10 +99,11 @@ class ExecutionEnvironment:
             if self._invocation is not None:
                 self._invocation.fail(FunctionError("Sandbox.Stopped", "the environment was stopped"))
 
-    def is_frozen(self) -> bool:
+    def is_idle(self) -> bool:
         """Say whether the process waits for work; asks the system, which knows of a death first."""
         try:
-            return self.state is State.FROZEN and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+            # "Stopped" would be too strict: a signal takes effect when the process next gets to run.
+            return self.state is State.FROZEN and psutil.Process(self.pid).status() not in _ENDED
         except psutil.NoSuchProcess:
             return False
 

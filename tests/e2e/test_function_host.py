@@ -20,7 +20,7 @@ import pytest
 from infra.local.errors import PortInUseError
 from infra.local.function_host import FunctionHost
 from infra.local.runtime_api import MAX_PAYLOAD, FunctionError
-from tests.support.function_hosts import served, write_function
+from tests.support.function_hosts import Served, served, write_function
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +65,20 @@ def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def echo(folder: Path) -> Path:
     """Return the artifact of the echo function."""
     return write_function(folder, ECHO)
+
+
+async def kill(it: Served, pid: int | None) -> None:
+    """Kill an environment and return when it is dead: a signal takes effect when its target runs."""
+
+    def is_dead() -> bool:
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await it.until(is_dead)
 
 
 @pytest.mark.asyncio
@@ -298,7 +312,8 @@ class TestEnvironments:
             _, last = await it.host.invoke({"sleep": 0.1})
             await it.until(lambda: it.states() == ["frozen"])
             (environment,) = it.host.environments()
-            assert psutil.Process(environment.pid).status() == psutil.STATUS_STOPPED
+            process = psutil.Process(environment.pid)
+            await it.until(lambda: process.status() == psutil.STATUS_STOPPED)
             await asyncio.sleep(0.5)
             first, later = await it.host.invoke({"sleep": 0.1})
         assert first - last < 100, "the thread ran while frozen"
@@ -361,7 +376,7 @@ class TestEnvironments:
         async with served(echo) as it:
             pid = (await it.client.get("/")).json()["pid"]
             await it.until(lambda: it.states() == ["frozen"])
-            os.kill(pid, signal.SIGKILL)
+            await kill(it, pid)
             answer = await it.client.get("/")
         assert answer.status_code == 200
         assert answer.json()["pid"] != pid
@@ -408,8 +423,7 @@ class TestEnvironments:
             await it.until(lambda: set(it.states()) == {"frozen"})
             frozen = it.host.environments()
             ran.write_text("")
-            assert frozen[0].pid is not None
-            os.kill(frozen[0].pid, signal.SIGKILL)
+            await kill(it, frozen[0].pid)
             crashing = {20, 120}
             paths = [f"/{'crash' if i in crashing else 'serve'}/{i}" for i in range(200)]
             answers = await asyncio.gather(*(it.client.get(path) for path in paths))
