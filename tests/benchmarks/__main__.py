@@ -1,0 +1,105 @@
+"""Measure, print, and write `docs/reference/benchmarks.md`.
+
+python -m tests.benchmarks [--only load cold warm trips] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+import psycopg
+
+from tests.benchmarks import artifacts, functions, load
+from tests.benchmarks.table import Goal, Result
+from tests.benchmarks.world import Place, place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT: Final = Path(__file__).parents[2]
+REPORT: Final = ROOT / "docs" / "reference" / "benchmarks.md"
+PACKAGES: Final = ("sqlalchemy", "asyncpg", "fastapi", "pydantic", "mangum", "awslambdaric")
+
+
+def main() -> int:
+    """Run what is asked for; the exit status is 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=("load", "trips", "cold", "warm"))
+    parser.add_argument("--quick", action="store_true", help="fewer runs; the report is not written")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bough-bench-") as temporary:
+        folder = Path(temporary)
+        with place(ROOT, folder) as here:
+            results = list(_measure(folder, here, options.only, quick=options.quick))
+            head = _head(here)
+    if not options.quick and not options.only:
+        REPORT.parent.mkdir(parents=True, exist_ok=True)
+        REPORT.write_text(head + "\n" + "\n".join(result.render() for result in results), encoding="utf-8")
+    return int(not all(goal.met for result in results for goal in result.goals))
+
+
+def _measure(folder: Path, here: Place, only: list[str] | None, *, quick: bool) -> list[Result]:
+    built = artifacts.build(ROOT, folder)
+    benchmarks: dict[str, Callable[[], Result]] = {
+        "trips": lambda: functions.round_trips(built, here),
+        "cold": lambda: functions.cold_start(built, here, runs=3 if quick else 11),
+        "warm": lambda: functions.warm_latency(built, here, requests=200 if quick else 1000),
+        "load": lambda: _load(here, quick=quick),
+    }
+    results = []
+    for name, run in benchmarks.items():
+        if not only or name in only:
+            results.append(run())
+            sys.stdout.write(results[-1].render() + "\n")
+            sys.stdout.flush()
+    return results
+
+
+def _load(here: Place, *, quick: bool) -> Result:
+    processes, requests = (4, 800) if quick else (16, 10_000)
+    ours = load.run(here.database, "ours", processes=processes, requests=requests)
+    seed = load.run(here.database, "seed", processes=processes, requests=requests)
+    return Result(
+        "Load through a transaction-mode pooler",
+        f"{processes} client processes make {requests} requests, one at a time each, through PgBouncer with 5 "
+        "server connections; every third inserts a row.",
+        ("engine", "failed", "share", "acknowledged inserts", "stored", "most frequent failure"),
+        [
+            (
+                name,
+                str(outcome.failed),
+                f"{100 * outcome.failed / outcome.requests:.1f} %",
+                str(outcome.inserted),
+                str(outcome.stored),
+                next((kind for kind, _ in outcome.failures.most_common(1)), "none"),
+            )
+            for name, outcome in (("bough", ours), ("seed documents", seed))
+        ],
+        [Goal("failed requests of ours", ours.failed, 0)],
+    )
+
+
+def _head(here: Place) -> str:
+    with psycopg.connect(here.database.direct.libpq()) as connection:
+        postgres = connection.info.parameter_status("server_version")
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"""# Benchmarks
+
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}; do not edit. Times differ between machines, so goals are
+ratios of what was measured in one run; counts are exact.
+
+Python {platform.python_version()} on {psutil.cpu_count()} cores, PostgreSQL {postgres}, \
+PgBouncer in transaction mode, {packages}. All on loopback.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
