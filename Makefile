@@ -7,6 +7,11 @@
 READY := .venv/.bootstrapped
 BIN := .venv/bin
 
+# uv brings certificates of its own; this machine may trust more, say a company's proxy.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= true
+endif
+
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 

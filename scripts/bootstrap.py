@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -89,9 +88,6 @@ def sync(uv: Path) -> None:
     choice = () if works(VENV / "bin" / "python") else ("--python", sys.executable)
     environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(VENV)}
     environment.pop("VIRTUAL_ENV", None)
-    # uv brings certificates of its own; this machine may trust more, say a company's proxy.
-    if ssl.create_default_context().cert_store_stats()["x509_ca"]:
-        environment.setdefault("UV_SYSTEM_CERTS", "true")
     run(uv, "sync", "--frozen", "--quiet", *choice, environment=environment)
 
 
