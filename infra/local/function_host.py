@@ -54,7 +54,7 @@ class FunctionHost:
         log: Takes the function's output and Lambda's START, END and REPORT lines; `None` drops them.
     """
 
-    def __init__(  # noqa: PLR0913 - one keyword per fact about a function, each with a default
+    def __init__(
         self,
         artifact: Path,
         handler: str,
