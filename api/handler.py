@@ -108,7 +108,10 @@ class Edge:
         # CancelledError too: nobody cancels a request here, so it escaped from the application.
         except (Exception, asyncio.CancelledError):
             failed = True
+            # The newline: the runtime's own log handler ends a traceback without one, and the metric needs a
+            # line to itself.
             logger.exception("the application raised an exception")
+            sys.stdout.write("\n")
         if not whole:
             if not failed:
                 logger.error("the application ended without a whole response")

@@ -20,7 +20,6 @@ from api.settings import SettingsError, get_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from api.database.session import ReadSession
     from api.database.timeouts import Timeouts
 
 logger = logging.getLogger(__name__)
@@ -89,8 +88,7 @@ async def readyz(response: Response) -> Readiness:
     unasked = Check(status="skipped", detail="the database was not asked")
     database, timeouts, schema = Check(status="ok"), unasked, unasked
     try:
-        async with read() as session:
-            limits, revisions = await _ask(session, with_revisions=build() is not None)
+        limits, revisions = await _ask(with_revisions=build() is not None)
     except SettingsError as error:
         database = Check(status="failed", detail=str(error))
     except DatabaseError as error:
@@ -108,20 +106,20 @@ async def readyz(response: Response) -> Readiness:
     )
 
 
-async def _ask(
-    session: ReadSession, *, with_revisions: bool
-) -> tuple[dict[str, int], dict[str, str] | str | None]:
+async def _ask(*, with_revisions: bool) -> tuple[dict[str, int], dict[str, str] | str | None]:
     """Return the limits in milliseconds, and phases by revision or why they cannot be read."""
+    unreadable = None
     if with_revisions:
         try:
-            row = (await session.execute(text(_TIMEOUTS + _REVISIONS))).one()
+            async with read() as session:
+                row = (await session.execute(text(_TIMEOUTS + _REVISIONS))).one()
         except ProgrammingError as error:
             unreadable = str(error.orig).partition("\n")[0]
         else:
             return json.loads(row.timeouts), json.loads(row.revisions or "{}")
-    else:
-        unreadable = None
-    row = (await session.execute(text(_TIMEOUTS))).one()
+    # A session of its own: under a short deadline the one that failed is an aborted transaction.
+    async with read() as session:
+        row = (await session.execute(text(_TIMEOUTS))).one()
     return json.loads(row.timeouts), unreadable
 
 

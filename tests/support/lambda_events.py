@@ -19,7 +19,8 @@ class Context:
     function_version: str = "7"
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:bough-test:7"
-    remaining_milliseconds: int = 30_000
+    #: More than the default statement timeout, so that a read needs no transaction of its own.
+    remaining_milliseconds: int = 35_000
 
     def get_remaining_time_in_millis(self) -> int:
         return self.remaining_milliseconds

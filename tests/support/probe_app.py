@@ -17,7 +17,7 @@ LOCK = asyncio.Lock()
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer by path; anything unknown is echoed."""
     route = scope["path"].removeprefix(scope["root_path"])
-    answer = _ANSWERS.get(route)
+    answer = ANSWERS.get(route)
     if answer is None:
         await _echo(scope, receive, send)
     else:
@@ -115,7 +115,7 @@ async def _after(send: Send) -> None:
     raise RuntimeError(message)
 
 
-_ANSWERS = {
+ANSWERS = {
     "/loop": _loop,
     "/random": _random,
     "/problem": _problem,

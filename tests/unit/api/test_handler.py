@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import base64
-import importlib.util
 import json
 import random
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.handler_copy import handler_around
 from tests.support.lambda_events import (
     KINDS,
     REQUEST_ID,
@@ -31,17 +31,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def module() -> Iterator[ModuleType]:
     """A copy of `api.handler` of the test's own, around the probe application."""
-    monkeypatch.setenv("BOUGH_APP", "tests.support.probe_app:app")
-    spec = importlib.util.spec_from_file_location("handler_under_test", ROOT / "api" / "handler.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    yield loaded
-    asyncio.set_event_loop(None)
-    loaded._loop.close()
+    with handler_around("tests.support.probe_app:app") as loaded:
+        yield loaded
 
 
 def call(module: ModuleType, event: Any) -> dict[str, Any]:
