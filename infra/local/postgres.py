@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
+import psycopg
+
 from api.database.connection_url import DirectUrl
 from infra.local import ports, processes
 from infra.local.errors import ServerStartError, start_error
@@ -82,7 +84,9 @@ class PostgresCluster:
         if running is not None:
             kept = _last_port(data) if port is None else port
             if kept is not None and _last_command(data) == _quoted(_command(data, kept, wanted)):
-                return cls(folder, kept, running, home)
+                cluster = cls(folder, kept, running, home)
+                if cluster._answers():
+                    return cluster
             processes.end(running, signal.SIGINT, patience=30.0)
         _clear_remains(data)
         attempts = 1 if port else 3
@@ -107,6 +111,14 @@ class PostgresCluster:
             f"postgresql://{SUPERUSER}:{quote(password)}@{ports.LOOPBACK}:{self.port}"
             f"/{quote(database, safe='')}?sslmode=disable"
         )
+
+    def _answers(self) -> bool:
+        """Say whether a server found running is not just dying or stuck."""
+        try:
+            psycopg.connect(self.superuser_url().libpq(), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """End the server and its connections; `immediate` leaves crash recovery to the next start."""

@@ -55,7 +55,8 @@ class TestStart:
     def test_server_is_postgresql_18_on_loopback_only(self, one):
         """The wheel's PostgreSQL 18 answers on 127.0.0.1 and listens nowhere else."""
         assert query(one, "SHOW server_version")[0][0].startswith("18.")
-        listening = [each.laddr for each in psutil.Process(one.pid).net_connections("inet")]
+        sockets = psutil.Process(one.pid).net_connections("inet")
+        listening = [each.laddr for each in sockets if each.status == psutil.CONN_LISTEN]
         assert listening == [("127.0.0.1", one.port)]
 
     def test_text_sorts_alike_on_every_machine(self, one):
