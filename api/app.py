@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from api.auth.routes import router as auth
 from api.posts.routes import router as posts
-from api.settings import WebSettings
+from api.settings import WebSettings, read_settings
 from api.users.routes import router as users
 from api.web import health
 from api.web.deadline import DeadlineMiddleware
@@ -23,8 +23,11 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
 
     Args:
         settings: What shapes the app; read from the environment unless given.
+
+    Raises:
+        SettingsError: A variable that shapes the app is wrong.
     """
-    settings = settings or WebSettings()
+    settings = settings or read_settings(WebSettings)
     configure_logs()
     app = FastAPI(
         title="bough",

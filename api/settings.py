@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import (
     Field,
@@ -63,6 +63,9 @@ class WebSettings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+
+SettingsT = TypeVar("SettingsT", bound=WebSettings)
 
 
 class Settings(WebSettings):
@@ -139,8 +142,17 @@ def get_settings() -> Settings:
     Raises:
         SettingsError: A variable is missing or wrong; it is not remembered, the next call reads again.
     """
+    return read_settings(Settings)
+
+
+def read_settings(kind: type[SettingsT]) -> SettingsT:
+    """Read settings of one kind from the environment.
+
+    Raises:
+        SettingsError: A variable is missing or wrong.
+    """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         lines = "\n".join(_explain(item) for item in error.errors(include_url=False, include_input=False))
     # Outside the `except`: a chained ValidationError would carry the values into tracebacks.

@@ -169,3 +169,16 @@ class TestLaziness:
             env=environment,
             timeout=60,
         )
+
+    def test_wrong_environment_stops_the_import(self) -> None:
+        """What shapes the app itself is needed at once; the error names the variable."""
+        done = subprocess.run(
+            [sys.executable, "-c", "import api.handler"],
+            check=False,
+            env={"PATH": "/usr/bin:/bin", "BOUGH_ENVIRONMENT": "prod"},
+            timeout=60,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert "SettingsError: BOUGH_ENVIRONMENT: Input should be" in done.stderr

@@ -37,8 +37,8 @@ class TakenError(problems.ConflictError):
 def _app() -> FastAPI:
     app = create_app(WebSettings(cors_origins=("https://web.example",)))
 
-    @app.post("/login", responses=problem_responses(TakenError, problems.NotFoundError, 409))
-    async def login(credentials: Credentials, tries: Annotated[int, Query()] = 0) -> dict[str, Any]:
+    @app.post("/probe", responses=problem_responses(TakenError, problems.NotFoundError, 409))
+    async def probe(credentials: Credentials, tries: Annotated[int, Query()] = 0) -> dict[str, Any]:
         return {"tries": tries}
 
     @app.get("/raise/{name}")
@@ -105,7 +105,7 @@ class TestDocument:
             ("/raise/odd", 499, "ERROR", None),
             ("/raise/structured", 400, "BAD_REQUEST", None),
             ("/nowhere", 404, "NOT_FOUND", None),
-            ("/login", 405, "METHOD_NOT_ALLOWED", ("allow", "POST")),
+            ("/probe", 405, "METHOD_NOT_ALLOWED", ("allow", "POST")),
         ],
     )
     def test_status_and_headers_are_kept(
@@ -134,7 +134,7 @@ class TestValidation:
 
     def test_errors_point_and_never_quote(self, client: TestClient) -> None:
         """Pointers and reasons; the refused password is not repeated."""
-        response = client.post("/login?tries=many", json={"password": "hunter2"})
+        response = client.post("/probe?tries=many", json={"password": "hunter2"})
         problem = response.json()
         assert (response.status_code, problem["code"]) == (422, "VALIDATION_FAILED")
         pointers = {error["pointer"] for error in problem["errors"]}
@@ -148,7 +148,7 @@ class TestValidation:
     @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[]", b"null", b""])
     def test_broken_body_is_a_problem(self, client: TestClient, body: bytes) -> None:
         """JSON that does not parse, and JSON of another shape."""
-        response = client.post("/login", content=body, headers={"content-type": "application/json"})
+        response = client.post("/probe", content=body, headers={"content-type": "application/json"})
         assert response.status_code in {400, 422}
         assert response.headers["content-type"] == "application/problem+json"
 
@@ -231,8 +231,8 @@ class TestOpenApi:
     def test_operations_are_named_and_errors_declared(self, client: TestClient) -> None:
         """Operation ids are function names; errors are problem documents with their codes."""
         schema = client.get("/openapi.json").json()
-        operation = schema["paths"]["/login"]["post"]
-        assert operation["operationId"] == "login"
+        operation = schema["paths"]["/probe"]["post"]
+        assert operation["operationId"] == "probe"
         assert operation["responses"]["409"]["description"] == "`EMAIL_TAKEN`, `CONFLICT`"
         for status in ("404", "409", "422", "default"):
             content = operation["responses"][status]["content"]
