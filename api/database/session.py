@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType
+from weakref import WeakKeyDictionary
 
 from fastapi import Depends
 from sqlalchemy import TextClause, event
@@ -34,6 +35,8 @@ ReadSession = NewType("ReadSession", AsyncSession)
 WriteSession = NewType("WriteSession", ReadSession)
 
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+
+_reading_engines: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
 
 _READING: Final = re.compile(r"\s*(select|show|values|table|explain)\b", re.IGNORECASE)
 
@@ -63,6 +66,15 @@ def _refuse_flush(session: Session, *_: Any) -> None:
         raise ReadOnlySessionError(message)
 
 
+def _reading(engine: AsyncEngine) -> AsyncEngine:
+    """Return the engine's variant that reads, made once: making it is a twentieth of a read's time."""
+    if engine not in _reading_engines:
+        _reading_engines[engine] = engine.execution_options(
+            isolation_level="AUTOCOMMIT", postgresql_readonly=True
+        )
+    return _reading_engines[engine]
+
+
 @asynccontextmanager
 async def read(engine: AsyncEngine | None = None) -> AsyncIterator[ReadSession]:
     """Open a session that reads.
@@ -70,8 +82,9 @@ async def read(engine: AsyncEngine | None = None) -> AsyncIterator[ReadSession]:
     Raises:
         ReadOnlySessionError: It was asked to write.
     """
-    bind = (engine or get_engine()).execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
-    session = AsyncSession(bind, sync_session_class=_Session, expire_on_commit=False)
+    session = AsyncSession(
+        _reading(engine or get_engine()), sync_session_class=_Session, expire_on_commit=False
+    )
     try:
         yield ReadSession(session)
     finally:
