@@ -1,0 +1,119 @@
+"""The planner uses the indexes that the lists were given, on enough rows for it to have a choice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import event
+
+from api.database.engine import get_engine
+from api.database.session import read
+from api.posts import repository
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from api.database.session import ReadSession
+    from tests.support.people import People
+
+pytestmark = pytest.mark.asyncio
+
+_POSTS = """
+INSERT INTO posts (id, author_id, title, slug, body, status, published_at)
+SELECT gen_random_uuid(), (SELECT id FROM users ORDER BY md5(id::text || n) LIMIT 1), 'Title ' || n,
+       'slug-' || n, 'common ' || repeat('filler ', 20) || CASE WHEN mod(n, 1000) = 0 THEN 'rare' ELSE '' END,
+       CASE WHEN mod(n, 10) = 0 THEN 'draft' ELSE 'published' END,
+       CASE WHEN mod(n, 10) = 0 THEN NULL ELSE now() - n * interval '1 minute' END
+FROM generate_series(1, 6001) n
+"""
+
+
+@pytest_asyncio.fixture
+async def author(people: People) -> UUID:
+    """One author of many, in a database with some thousands of posts."""
+    authors = [people.add(f"author{number}") for number in range(20)]
+    people.query(_POSTS)
+    people.query("INSERT INTO tags SELECT gen_random_uuid(), 'tag' || n FROM generate_series(1, 50) n")
+    people.query(
+        "INSERT INTO post_tags SELECT p.id, t.id FROM posts p JOIN tags t "
+        "ON right(p.slug, 1) = right(t.name, 1) AND t.name IN ('tag1', 'tag2', 'tag3') "
+    )
+    people.query("ANALYZE")
+    return authors[0].id
+
+
+async def plan(list_: Callable[[ReadSession], Awaitable[Any]]) -> str:
+    """Return the plan of the one statement that `list_` sends."""
+    sent: list[tuple[str, Any]] = []
+
+    def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _many: bool) -> None:  # noqa: FBT001
+        sent.append((statement, parameters))
+
+    engine = get_engine()
+    event.listen(engine.sync_engine, "before_cursor_execute", keep)
+    async with read() as session:
+        await list_(session)
+    event.remove(engine.sync_engine, "before_cursor_execute", keep)
+    [(statement, parameters)] = sent
+    async with engine.connect() as connection:
+        rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+        return "\n".join(row[0] for row in rows)
+
+
+class TestPlans:
+    """One index for each list."""
+
+    async def test_first_page_reads_the_published_index_backward(self, author: UUID) -> None:
+        """No sort, however many posts there are."""
+        found = await plan(lambda s: repository.published(s, tag=None, author=None, cursor=None, limit=20))
+        assert "Index Scan Backward using ix_posts_published" in found
+        assert "Sort Key: posts" not in found
+
+    async def test_later_page_starts_at_its_cursor(self, author: UUID) -> None:
+        """The rows before it are not read again."""
+        async with read() as session:
+            _, cursor = await repository.published(session, tag=None, author=None, cursor=None, limit=20)
+        found = await plan(lambda s: repository.published(s, tag=None, author=None, cursor=cursor, limit=20))
+        assert "Index Scan Backward using ix_posts_published" in found
+        assert "Index Cond: ((published_at IS NOT NULL) AND (ROW(published_at, id) <" in found or (
+            "Index Cond: (ROW(published_at, id) <" in found
+        )
+
+    async def test_page_of_an_author_reads_the_authors_index(self, author: UUID) -> None:
+        """In its order."""
+        found = await plan(lambda s: repository.published(s, tag=None, author=author, cursor=None, limit=20))
+        assert "Index Scan Backward using ix_posts_author_id_published_at" in found
+        assert "Sort Key: posts" not in found
+
+    async def test_drafts_read_the_authors_index(self, author: UUID) -> None:
+        """Where `published_at` is null."""
+        found = await plan(lambda s: repository.drafts(s, author, None, 20))
+        assert "ix_posts_author_id_published_at" in found
+
+    async def test_search_of_a_rare_word_reads_the_gin_index(self, author: UUID) -> None:
+        """A partial one: drafts are never searched."""
+        found = await plan(lambda s: repository.search(s, "rare", None, 20))
+        assert "Bitmap Index Scan on ix_posts_search" in found
+
+    async def test_tags_of_a_page_are_read_for_its_rows_only(self, author: UUID) -> None:
+        """By the association's primary key, once a row, in the same statement."""
+        found = await plan(lambda s: repository.published(s, tag=None, author=None, cursor=None, limit=20))
+        assert "pk_post_tags" in found
+        assert "Seq Scan on post_tags" not in found
+
+
+async def test_lists_of_one_database_run_side_by_side(author: UUID) -> None:
+    """Twenty sessions over four connections all get the same page."""
+
+    async def first() -> list[UUID]:
+        async with read() as session:
+            rows, _ = await repository.published(session, tag="tag1", author=None, cursor=None, limit=5)
+            return [row.id for row in rows]
+
+    pages = await asyncio.gather(*(first() for _ in range(20)))
+    assert len(pages[0]) == 5
+    assert all(page == pages[0] for page in pages)
