@@ -51,5 +51,5 @@ format: $(READY) ## Format, and mend what the linter can
 	$(BIN)/ruff format .
 
 clean: $(READY) ## Stop the local world and delete its data and every cache
-	$(BIN)/bough down
+	$(BIN)/bough down --delete
 	rm -rf .bough .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -67,10 +67,14 @@ def up(
             output.say("Stopping")
 
 
-def down() -> None:
+def down(
+    *, delete: Annotated[bool, typer.Option("--delete", help="Delete the local database as well.")] = False
+) -> None:
     """Stop the local world, from any terminal; also what a killed one left running."""
     root = load_project(Path.cwd()).root
     ended = world.down(root)
+    if delete:
+        world.delete(root)
     output.say(f"Stopped {', '.join(ended)}" if ended else "Nothing was running")
 
 

@@ -151,7 +151,7 @@ def databases(root: Path, *, fresh: bool, warn: Callable[[str], None]) -> Iterat
     own = folder(root)
     passwords = read_secrets(root)
     if fresh:
-        _delete(root)
+        delete(root)
     with ExitStack() as stack:
         cluster = PostgresCluster.start(own / "postgres")
         stack.callback(cluster.stop)
@@ -200,6 +200,16 @@ def left_running(root: Path) -> dict[str, int]:
     return {name: pid for name, pid in found.items() if pid is not None}
 
 
+def delete(root: Path) -> None:
+    """Delete the local databases, wherever they lie; nothing may hold the project but the caller."""
+    for name, find in (("pooler", pooler_module.running), ("postgres", postgres.running)):
+        path = root / ".bough" / name
+        if path.exists():
+            if (pid := find(path)) is not None:
+                processes.end(pid, signal.SIGKILL)
+            Home.of(path).remove(path)
+
+
 def _end_servers(root: Path) -> list[str]:
     ended = []
     for name, pid in left_running(root).items():
@@ -207,15 +217,6 @@ def _end_servers(root: Path) -> list[str]:
         processes.end(pid, signal.SIGINT if name == "postgres" else signal.SIGTERM, patience=10.0)
         ended.append(name)
     return ended
-
-
-def _delete(root: Path) -> None:
-    for name, find in (("pooler", pooler_module.running), ("postgres", postgres.running)):
-        path = root / ".bough" / name
-        if path.exists():
-            if (pid := find(path)) is not None:
-                processes.end(pid, signal.SIGKILL)
-            Home.of(path).remove(path)
 
 
 def _make_database(cluster: PostgresCluster, passwords: Secrets) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from infra.aws.artifact import build_folder
 from infra.config import load_project
-from infra.local.home import Home
+from infra.local import world
 from infra.local.processes import is_running
 from tests.support.bough_up import BoughUp, alive, bough
 
@@ -26,10 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 def remove(root):
     """Delete a project and what its servers keep elsewhere."""
-    for name in ("postgres", "pooler"):
-        folder = root / ".bough" / name
-        if folder.exists():
-            Home.of(folder).remove(folder)
+    world.delete(root)
     shutil.rmtree(root)
 
 
@@ -130,14 +127,16 @@ class TestEnding:
             assert execute(second, "SELECT answer FROM kept") == [(42,)]
 
     def test_down_ends_it_from_another_terminal(self, shop):
-        """`bough down` returns when everything has ended; with nothing running it says so."""
+        """`bough down` returns when everything has ended; `--delete` deletes the data, running or not."""
         with BoughUp(shop) as up:
             processes = up.processes()
             done = bough(shop, "down")
             assert (done.returncode, done.stderr) == (0, "Stopped bough up\n")
             assert alive(processes, within=0) == []
             assert up.process.wait(timeout=5) == 0
-        assert bough(shop, "down").stderr == "Nothing was running\n"
+        done = bough(shop, "down", "--delete")
+        assert (done.returncode, done.stderr) == (0, "Nothing was running\n")
+        assert not (shop / ".bough" / "postgres").exists()
 
     def test_ctrl_c_during_the_start_leaves_no_process(self, shop):
         """An impatient user leaves nothing behind either."""

@@ -47,7 +47,7 @@ def root(tmp_path):
     """A project's folder, with nothing left running in it afterwards."""
     yield tmp_path
     world.down(tmp_path)
-    world._delete(tmp_path)
+    world.delete(tmp_path)
 
 
 @pytest.fixture
