@@ -71,6 +71,8 @@ def translate(context: ExceptionContext) -> errors.DatabaseError | None:
 def translate_connect_error(error: BaseException, limit: float) -> errors.DatabaseError:
     """Return our error for a connection that could not be made within `limit` seconds."""
     if isinstance(error, asyncpg.PostgresError):
+        if error.sqlstate == "08P01" and "authentication failed" in _first_line(error):
+            return errors.DatabaseAuthenticationError(_first_line(error))  # PgBouncer's word for 28P01
         found = _from_sqlstate(error.sqlstate or "", error, lost=True)
         if isinstance(found, errors.DatabaseUnavailableError | errors.PoolExhaustedError):
             return found

@@ -69,8 +69,8 @@ def _load(here: Place, *, quick: bool) -> Result:
     seed = load.run(here.database, "seed", processes=processes, requests=requests)
     return Result(
         "Load through a transaction-mode pooler",
-        f"{processes} client processes make {requests} requests, one at a time each, through PgBouncer with 5 "
-        "server connections; every third inserts a row.",
+        f"{processes} client processes make {requests} requests, one at a time each, through PgBouncer "
+        "with 5 server connections; every third inserts a row.",
         ("engine", "failed", "share", "acknowledged inserts", "stored", "most frequent failure"),
         [
             (
@@ -93,8 +93,8 @@ def _head(here: Place) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return f"""# Benchmarks
 
-Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}; do not edit. Times differ between machines, so goals are
-ratios of what was measured in one run; counts are exact.
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}; do not edit. Times differ between machines,
+so goals are ratios of what was measured in one run; counts are exact.
 
 Python {platform.python_version()} on {psutil.cpu_count()} cores, PostgreSQL {postgres}, \
 PgBouncer in transaction mode, {packages}. All on loopback.

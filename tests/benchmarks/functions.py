@@ -76,8 +76,9 @@ def cold_start(artifacts: Artifacts, place: Place, runs: int) -> Result:
     ours, imports, _, _, source = totals.values()
     return Result(
         "Cold start",
-        f"Process start to the answer of the first request (`GET {LIST}`), median of {runs} runs each, in turn. "
-        f"The functions run on a read-only artifact and no other package. The seed app is connected {PAST}.",
+        f"Process start to the answer of the first request (`GET {LIST}`), median of {runs} runs each, in "
+        "turn, on a read-only artifact and no other package. The imports-only handler answers at once. "
+        f"The seed app is connected {PAST}.",
         ("function", "init, ms", "first request, ms", "both, ms", "in terms of the imports"),
         [
             (
@@ -125,8 +126,8 @@ def warm_latency(artifacts: Artifacts, place: Place, requests: int) -> Result:
     quantiles = [statistics.quantiles(seconds, n=100) for seconds in taken]
     return Result(
         "Warm latency of a list of 20",
-        f"`GET {LIST}`, {requests} requests each, in turn, at the Runtime API. The bare handler sends the same "
-        f"statement and builds its JSON from the rows. The seed app is connected {PAST}.",
+        f"`GET {LIST}`, {requests} requests each, in turn, at the Runtime API. The bare handler sends the "
+        f"same statement and builds its JSON from the rows. The seed app is connected {PAST}.",
         ("function", "p50, ms", "p99, ms", "in terms of bare asyncpg"),
         [
             (one.name, f"{q[49] * 1000:.2f}", f"{q[98] * 1000:.2f}", f"{q[49] / quantiles[1][49]:.2f}")

@@ -48,7 +48,7 @@ def ours() -> Callable[[int], Awaitable[None]]:
 
 def seed() -> Callable[[int], Awaitable[None]]:
     """Return a request as the seed documents make them."""
-    from seed_app.database import sessions
+    from seed_app.database import sessions  # type: ignore[import-not-found]  # on PYTHONPATH
 
     async def request(number: int) -> None:
         async with sessions() as session:

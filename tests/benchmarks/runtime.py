@@ -138,8 +138,8 @@ class FunctionProcess:
 
     @staticmethod
     def _reply(connection: socket.socket, status: int, body: bytes, headers: str = "") -> None:
-        head = f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-        connection.sendall(head.encode() + body)
+        headers += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        connection.sendall(f"HTTP/1.1 {status} OK\r\n{headers}\r\n".encode() + body)
 
 
 def _parse(data: bytearray) -> tuple[str, bytes] | None:

@@ -26,7 +26,8 @@ class Goal:
 
     def render(self) -> str:
         """Return a line of Markdown."""
-        return f"- {self.text}: **{self.measured:.3g}** (at most {self.bound:g}): {'met' if self.met else 'MISSED'}"
+        verdict = "met" if self.met else "MISSED"
+        return f"- {self.text}: **{self.measured:.3g}** (at most {self.bound:g}): {verdict}"
 
 
 @dataclass(frozen=True, slots=True)

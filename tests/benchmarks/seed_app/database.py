@@ -25,7 +25,7 @@ class Base(DeclarativeBase):
     """The declarative base."""
 
 
-settings = Settings()  # type: ignore[call-arg]  # from the environment
+settings = Settings()
 engine = create_async_engine(
     settings.database_url,
     echo=settings.db_echo,
