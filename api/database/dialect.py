@@ -187,20 +187,24 @@ class Connection(AsyncAdapt_asyncpg_connection):
                 yield
         except asyncio.CancelledError:
             # The request was given up: the server need not go on either.
-            await self._cancel()
+            await self._close()
             raise
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            await self._cancel()
+            await self._close()
             message = "the invocation's time ran out; the statement was cancelled"
             raise self.dbapi.DeadlineExceeded(message) from error
         finally:
             if counters:
                 counters.seconds += time.perf_counter() - started
 
-    async def _cancel(self) -> None:
-        """Wait until asyncpg's cancel request was sent and answered, then close."""
+    def close(self) -> None:
+        """Close in the server's sight, but not for longer than a peer that is gone deserves."""
+        await_only(self._close())
+
+    async def _close(self) -> None:
+        """Have what still runs cancelled on the server, wait for its answer, then close."""
         self._transaction = None
         try:
             await self._connection.close(timeout=DEADLINE_MARGIN / 2)  # type: ignore[arg-type]  # asyncpg takes a float

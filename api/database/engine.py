@@ -8,6 +8,7 @@ that died silently during a freeze (`docs/decisions/0002-connections.md`).
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,6 +51,10 @@ class _Pool(AsyncAdaptedQueuePool):
         except exc.TimeoutError as error:
             message = f"no connection of the pool became free: {error}"
             raise PoolExhaustedError(message) from error
+
+
+# SQLAlchemy names the pool's logger after its class: "Pool disposed" would be a line of the application.
+logging.getLogger(f"{__name__}.{_Pool.__name__}").setLevel(logging.WARNING)
 
 
 def make_engine(

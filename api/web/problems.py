@@ -159,6 +159,7 @@ _DATABASE: Final[dict[type[database.DatabaseError], tuple[int, str, int | None]]
     database.ConstraintViolationError: (409, "The data conflicts with what is stored.", None),
     database.UniqueViolationError: (409, "It exists already.", None),
     database.ForeignKeyViolationError: (409, "Something it refers to does not exist, or refers to it.", None),
+    database.InvalidValueError: (422, "A value cannot be stored.", None),
     database.CheckViolationError: (422, "A value is not acceptable.", None),
     database.NotNullViolationError: (422, "A required value is missing.", None),
 }
