@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +34,10 @@ def show(record: Mapping[str, Any], output: OutputFormat) -> None:
     if output is OutputFormat.JSON:
         stdout.print(json.dumps(record, indent=2, default=str), markup=False)
         return
-    table = Table.grid(padding=(0, 2))
+    width = max(map(len, record))
     for key, value in record.items():
-        table.add_row(key, str(value))
-    stdout.print(table)
+        # Not a Rich table: it cuts what a terminal, or a pipe's 80 columns, has no room for.
+        stdout.print(f"{key:{width}}  {value}", markup=False)
 
 
 def show_error(error: InfraError) -> None:

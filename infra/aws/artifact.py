@@ -7,7 +7,6 @@ the generated `api/build.py`; nothing else. Equal inputs give equal bytes.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.aws import dependencies, distributions, sources
 from infra.aws.bytecode import compile_folder
+from infra.disk import disk_full_translated
 from infra.errors import InfraError
 
 if TYPE_CHECKING:
@@ -51,12 +51,6 @@ class ArtifactFolderError(ArtifactError):
     """The folder holds something that `build_folder` did not make, so it is not replaced."""
 
     code = "NOT_AN_ARTIFACT"
-
-
-class DiskFullError(ArtifactError):
-    """There is no space for the artifact."""
-
-    code = "DISK_FULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +197,7 @@ def _locked(project: Project) -> Iterator[None]:
 def _translated(folder: Path) -> Iterator[None]:
     """Turn what the disk refuses into errors that say so."""
     try:
-        yield
+        with disk_full_translated(folder):
+            yield
     except (OSError, shutil.Error) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC or "Errno 28" in str(error):
-            raise DiskFullError(
-                f"no space left on the disk while {folder} was built",
-                hint="free some space; the earlier artifact is unchanged",
-            ) from error
         raise ArtifactError(f"{folder} could not be built: {error}") from error

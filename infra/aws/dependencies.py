@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -16,6 +17,7 @@ from typing import Final
 from infra.aws.bytecode import compile_folder
 from infra.aws.distributions import RECORDS, normalized
 from infra.aws.sources import SKIPPED_FOLDERS, SKIPPED_SUFFIXES
+from infra.disk import NO_SPACE
 from infra.errors import InfraError
 
 #: Changes when the same lock would be laid out differently.
@@ -67,7 +69,7 @@ def installed(root: Path, cache: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".dependencies-", dir=cache) as temporary:
         building = Path(temporary, "dependencies")
         building.mkdir()
-        _install(root, Path(temporary, "requirements.txt"), building)
+        _install(root, Path(temporary, "pylock.toml"), building)
         _strip(building)
         compile_folder(building)
         for earlier in cache.glob("dependencies-*"):
@@ -81,13 +83,15 @@ def names(folder: Path) -> frozenset[str]:
     return frozenset(normalized(path.name.split("-")[0]) for path in folder.glob("*.dist-info"))
 
 
-def _install(root: Path, requirements: Path, folder: Path) -> None:
-    export = ["export", "--frozen", "--no-default-groups", "--no-emit-project", "--output-file"]
-    _uv(root, "read the lock", [*export, str(requirements)])
-    install = ["pip", "install", "--python", sys.executable, "--target", str(folder)]
+def _install(root: Path, lock: Path, folder: Path) -> None:
+    # As pylock.toml, which names every wheel with its hash; of a requirements.txt uv would ask the
+    # package index again, cached wheels or not.
+    export = ["export", "--format", "pylock.toml", "--frozen", "--no-default-groups", "--no-emit-project"]
+    _uv(root, "read the lock", [*export, "--output-file", str(lock)])
+    install = ["pip", "install", "--preview-features", "pylock", "--python", sys.executable]
     # Copies, not hard links: a changed mode or owner in an artifact must not reach uv's cache.
-    exact = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--link-mode", "copy"]
-    _uv(root, "install the locked dependencies", [*install, *exact, "--requirements", str(requirements)])
+    exact = ["--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "--target", str(folder)]
+    _uv(root, "install the locked dependencies", [*install, *exact, "--requirements", str(lock)])
 
 
 def _uv(root: Path, purpose: str, arguments: list[str]) -> None:
@@ -99,8 +103,8 @@ def _uv(root: Path, purpose: str, arguments: list[str]) -> None:
     )
     if done.returncode:
         reason = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-        if "os error 28" in reason:
-            raise OSError(28, "No space left on device")
+        if NO_SPACE in reason:
+            raise OSError(errno.ENOSPC, NO_SPACE)
         raise DependenciesError(f"uv could not {purpose} of {root}: {reason}")
 
 

@@ -21,7 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from infra.local.errors import ServerAccountError, disk_full_translated
+from infra.disk import disk_full_translated
+from infra.local.errors import ServerAccountError
 
 ACCOUNT: Final = "bough"
 ROOT: Final = Path("/var/lib/bough")

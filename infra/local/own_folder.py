@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.local.errors import disk_full_translated
+from infra.disk import disk_full_translated
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,10 @@ from typing import Never
 import pytest
 
 from infra.aws import artifact as artifact_module
-from infra.aws.artifact import ArtifactFolderError, DiskFullError, build_folder
+from infra.aws.artifact import ArtifactFolderError, build_folder
 from infra.aws.dependencies import DependenciesError
 from infra.config import Project, load_project
+from infra.disk import DiskFullError
 
 SHOP = Path(__file__).parents[3] / "projects" / "plain_fastapi"
 
@@ -147,7 +148,7 @@ class TestBuildFolder:
         build_folder(shop, tmp_path / "artifact")
         before = contents(tmp_path)
         monkeypatch.setattr(artifact_module, step, full)
-        with pytest.raises(DiskFullError, match="no space left"):
+        with pytest.raises(DiskFullError, match="is full"):
             build_folder(replace(shop, handler="shop.main.application"), tmp_path / "artifact")
         assert contents(tmp_path) == before
 

@@ -16,9 +16,10 @@ import psutil
 import psycopg
 import pytest
 
+from infra.disk import DiskFullError
 from infra.local import home as home_module
 from infra.local import processes
-from infra.local.errors import DiskFullError, PortInUseError, ServerStartError
+from infra.local.errors import PortInUseError, ServerStartError
 from infra.local.home import Home
 from infra.local.postgres import PostgresCluster
 
