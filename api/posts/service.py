@@ -148,4 +148,6 @@ async def _read_back(session: WriteSession, key: UUID) -> PostRead:
 
 def _page(found: repository.Rows) -> Page[PostSummary]:
     rows, next_cursor = found
-    return Page(items=[PostSummary.model_validate(row) for row in rows], next_cursor=next_cursor)
+    # From a dict and into the response's own type: neither is looked up or validated again by name.
+    items = [PostSummary.model_validate(dict(zip(row._fields, row, strict=True))) for row in rows]
+    return Page[PostSummary](items=items, next_cursor=next_cursor)

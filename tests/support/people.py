@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
@@ -62,7 +62,7 @@ class People:
             )
         return person
 
-    def query(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return what the owner sees of the database."""
         with psycopg.connect(self.database.direct.libpq()) as connection:
             cursor = connection.execute(statement, parameters)
