@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import Request, Response, status
 
 from api.auth import service
 from api.auth.current_user import CurrentUserDep  # noqa: TC001  FastAPI resolves annotations at run time
@@ -17,8 +17,9 @@ from api.auth.throttle import TooManyAttemptsError
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
 from api.web.openapi import problem_responses
 from api.web.problems import UnauthorizedError
+from api.web.routing import resource_router
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = resource_router("auth", "/auth")
 
 
 @router.post("/login", responses=problem_responses(InvalidCredentialsError, TooManyAttemptsError))

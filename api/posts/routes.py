@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import Path, Query, status
 
 from api.auth.current_user import CurrentUserDep, CurrentUserOrNone  # noqa: TC001
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
@@ -15,9 +15,10 @@ from api.posts.service import NotTheOwnerError, PostNotFoundError
 from api.web.openapi import problem_responses
 from api.web.pagination import DEFAULT_LIMIT, Cursor, InvalidCursorError, Limit, Page
 from api.web.problems import UnauthorizedError
+from api.web.routing import resource_router
 from api.web.text import NO_NUL
 
-router = APIRouter(prefix="/posts", tags=["posts"])
+router = resource_router("posts", "/posts")
 
 _Tag = Annotated[TagName | None, Query(description="Only posts with this tag.", examples=["history"])]
 _Author = Annotated[UUID | None, Query(description="Only posts by this user.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID  # noqa: TC003  FastAPI resolves annotations at run time
 
-from fastapi import APIRouter, status
+from fastapi import status
 
 from api.auth.current_user import Admin, CurrentUserDep, Moderator, RoleRequiredError
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
@@ -14,8 +14,9 @@ from api.users.service import EmailTakenError, OwnRoleError, UsernameTakenError,
 from api.web.openapi import problem_responses
 from api.web.pagination import DEFAULT_LIMIT, Cursor, InvalidCursorError, Limit, Page
 from api.web.problems import UnauthorizedError
+from api.web.routing import resource_router
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = resource_router("users", "/users")
 
 
 @router.post(

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response  # noqa: TC002  FastAPI resolves annotations at run time
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
@@ -16,6 +16,7 @@ from sqlalchemy.exc import ProgrammingError
 from api.database.errors import DatabaseError
 from api.database.session import read
 from api.settings import SettingsError, get_settings
+from api.web.routing import resource_router
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from api.database.timeouts import Timeouts
 
 logger = logging.getLogger(__name__)
-router = APIRouter(tags=["health"])
+router = resource_router("health")
 
 #: One statement, so one round trip of a read. `pg_settings` gives all three in milliseconds.
 _TIMEOUTS: Final = """
