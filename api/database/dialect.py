@@ -221,7 +221,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
         except TimeoutError as error:
             if not waiting.expired():
                 raise
-            self._connection.terminate()
+            self.terminate()
             message = f"the pooled connection gave no answer within {FIRST_ANSWER_TIMEOUT} s"
             raise self.dbapi.ConnectionLost(message) from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -241,10 +241,10 @@ class Connection(AsyncAdapt_asyncpg_connection):
         begin = self._begin()
         if begin is None:
             return
-        transaction = _Transaction(self, begin)
+        # Kept before it is acknowledged: where a setting is refused, its BEGIN has taken effect already.
+        self._transaction = _Transaction(self, begin)
         async with self._first_answer():
-            await transaction.start()
-        self._transaction = transaction
+            await self._transaction.start()
 
     def _begin(self) -> str | None:
         """Return the message that opens the transaction; `None` for a plain AUTOCOMMIT statement."""

@@ -34,7 +34,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import asyncpg as upstream
 
 from api.database import dialect as ours
-from api.database.errors import StatementTimeoutError, UniqueViolationError
+from api.database.errors import DatabaseError, InvalidValueError, StatementTimeoutError, UniqueViolationError
 from api.database.session import read, write
 from api.database.statistics import Statistics, statistics
 from api.database.timeouts import Timeouts
@@ -203,6 +203,27 @@ class TestTypes:
             await session.execute(select(*[cast(literal(value, kind), kind) for kind, value in TYPES]))
             statistics.reset(token)
         assert counters.statements == 1
+
+
+class TestBegin:
+    """The message that opens a transaction."""
+
+    @pytest.mark.asyncio
+    async def test_refused_setting_leaves_the_connection_usable(self, engine: AsyncEngine) -> None:
+        """Its BEGIN was carried out: without a ROLLBACK the next request finds an aborted transaction."""
+        with pytest.raises(InvalidValueError):
+            async with read(engine) as session, write(session, settings={"work_mem": "nonsense"}) as writer:
+                await writer.execute(select(1))
+        async with read(engine) as session:
+            assert (await session.execute(select(1))).scalar_one() == 1
+
+    @pytest.mark.asyncio
+    async def test_refused_setting_is_not_committed_around(self, engine: AsyncEngine) -> None:
+        """Who swallows the error cannot go on without the setting."""
+        with pytest.raises(DatabaseError, match="ROLLBACK"):
+            async with read(engine) as session, write(session, settings={"work_mem": "nonsense"}) as writer:
+                with pytest.raises(InvalidValueError):
+                    await writer.execute(select(1))
 
 
 class TestStatements:
