@@ -33,6 +33,8 @@ from sqlalchemy.util import await_only
 
 from api.database.begin import begin_message
 from api.database.connect import connect
+from api.database.errors import ReadOnlySessionError
+from api.database.reading import writing_word
 from api.database.statistics import statistics
 from api.database.timeouts import DEADLINE_MARGIN, Timeouts, remaining
 
@@ -90,10 +92,12 @@ class Cursor(AsyncAdapt_asyncpg_cursor):
     _adapt_connection: Connection
 
     async def _prepare_and_execute(self, operation: Any, parameters: Any) -> None:
+        self._adapt_connection.refuse_write(operation)
         run = super()._prepare_and_execute
         await self._adapt_connection.attempt(lambda: run(operation, parameters), self)
 
     async def _executemany(self, operation: Any, seq_of_parameters: Any) -> Any:
+        self._adapt_connection.refuse_write(operation)
         run = super()._executemany
         return await self._adapt_connection.attempt(lambda: run(operation, seq_of_parameters), self)
 
@@ -144,6 +148,17 @@ class Connection(AsyncAdapt_asyncpg_connection):
     def is_closed(self) -> bool:
         """Return whether the socket is known to be closed; asks nobody."""
         return bool(self._connection.is_closed())
+
+    def refuse_write(self, statement: str) -> None:
+        """Refuse what a connection that reads must not send: the server would not, in AUTOCOMMIT.
+
+        Raises:
+            ReadOnlySessionError: The statement writes.
+        """
+        word = writing_word(statement) if self.readonly else None
+        if word is not None:
+            message = f"{word} in a session that reads, or after its transaction's end; take a WriteSession"
+            raise ReadOnlySessionError(message)
 
     async def run(self, statement: str) -> str:
         """Send one simple-protocol message and return the last command's tag."""

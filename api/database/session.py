@@ -11,15 +11,13 @@ needs one snapshot for several statements asks for `consistent`.
 
 from __future__ import annotations
 
-import re
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType
+from typing import TYPE_CHECKING, Annotated, Literal, NewType
 from weakref import WeakKeyDictionary
 
 from fastapi import Depends
-from sqlalchemy import TextClause, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import Session
 
 from api.database.engine import get_engine
 from api.database.errors import ReadOnlySessionError
@@ -38,32 +36,11 @@ Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
 _reading_engines: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
 
-_READING: Final = re.compile(r"\s*(select|show|values|table|explain)\b", re.IGNORECASE)
-
 
 class _Session(Session):
-    """The one session of a request; `writable` only inside `write`."""
+    """The one session of a request; `in_block` inside `write` and `consistent`."""
 
-    writable = False
-
-
-@event.listens_for(_Session, "do_orm_execute")
-def _refuse_writing_statement(state: ORMExecuteState) -> None:
-    session = state.session
-    if not isinstance(session, _Session) or session.writable or state.is_select:
-        return
-    statement = state.statement
-    if isinstance(statement, TextClause) and _READING.match(statement.text):
-        return
-    message = f"a read session was given {type(statement).__name__}; take a WriteSession"
-    raise ReadOnlySessionError(message)
-
-
-@event.listens_for(_Session, "before_flush")
-def _refuse_flush(session: Session, *_: Any) -> None:
-    if isinstance(session, _Session) and not session.writable:
-        message = "a read session holds changes, which it cannot send; take a WriteSession"
-        raise ReadOnlySessionError(message)
+    in_block = False
 
 
 def _reading(engine: AsyncEngine) -> AsyncEngine:
@@ -80,13 +57,16 @@ async def read(engine: AsyncEngine | None = None) -> AsyncIterator[ReadSession]:
     """Open a session that reads.
 
     Raises:
-        ReadOnlySessionError: It was asked to write.
+        ReadOnlySessionError: It was asked to write, or ended with changes that nobody sent.
     """
     session = AsyncSession(
         _reading(engine or get_engine()), sync_session_class=_Session, expire_on_commit=False
     )
     try:
         yield ReadSession(session)
+        if session.new or session.deleted or any(map(session.is_modified, session.dirty)):
+            message = "a read session ended with changes, which would be lost; take a WriteSession"
+            raise ReadOnlySessionError(message)
     finally:
         await session.close()
 
@@ -115,13 +95,8 @@ async def write(
         DatabaseError: Any other failure; nothing was committed.
     """
     async with _transaction(session, isolation, timeouts, settings, readonly=False):
-        sync_session = _guarded(session)
-        sync_session.writable = True
-        try:
-            yield WriteSession(session)
-            await session.commit()
-        finally:
-            sync_session.writable = False
+        yield WriteSession(session)
+        await session.commit()
 
 
 @asynccontextmanager
@@ -141,7 +116,11 @@ async def _transaction(
     readonly: bool,
 ) -> AsyncIterator[None]:
     """Move the session's connection out of AUTOCOMMIT, and back to reading at the end."""
-    if _guarded(session).writable:
+    sync_session = session.sync_session
+    if not isinstance(sync_session, _Session):
+        message = "the session was not opened by api.database.session.read"
+        raise TypeError(message)
+    if sync_session.in_block:
         message = "the session is inside a transaction already; use begin_nested() for a savepoint"
         raise RuntimeError(message)
     await session.close()  # gives the connection back and detaches what was read; no round trip
@@ -153,18 +132,12 @@ async def _transaction(
             "local_settings": local_settings,
         }
     )
+    sync_session.in_block = True
     try:
         yield
     finally:
+        sync_session.in_block = False
         await session.close()
-
-
-def _guarded(session: ReadSession) -> _Session:
-    sync_session = session.sync_session
-    if not isinstance(sync_session, _Session):
-        message = "the session was not opened by api.database.session.read"
-        raise TypeError(message)
-    return sync_session
 
 
 async def _request_session() -> AsyncIterator[ReadSession]:

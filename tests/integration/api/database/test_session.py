@@ -3,78 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 
-import httpx2
 import pytest
 import pytest_asyncio
-from fastapi import FastAPI
-from sqlalchemy import ForeignKey, insert, select, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import insert, select, text
 
-from api.database import engine as engine_module
-from api.database.base import Base, Timestamps, UuidKey, uuid7
 from api.database.engine import make_engine
-from api.database.errors import (
-    ForeignKeyViolationError,
-    InvalidValueError,
-    PoolExhaustedError,
-    ReadOnlySessionError,
-)
-from api.database.repository import Repository
-from api.database.session import ReadSessionDep, WriteSessionDep, consistent, read, write
-
-
-class Note(UuidKey, Timestamps, Base):
-    """A table of these tests only."""
-
-    __tablename__ = "test_note"
-    __table_args__ = {"info": {"skip_autogenerate": True}}  # noqa: RUF012  typed by DeclarativeBase
-    text: Mapped[str]
-    parent_id: Mapped[int | None] = mapped_column(
-        ForeignKey("test_parent.id", deferrable=True, initially="DEFERRED")
-    )
-
-
-class Parent(Base):
-    """What a note may refer to."""
-
-    __tablename__ = "test_parent"
-    id: Mapped[int] = mapped_column(primary_key=True)
-
-
-TABLES = [Parent.__table__, Note.__table__]
+from api.database.errors import InvalidValueError, PoolExhaustedError, ReadOnlySessionError
+from api.database.session import consistent, read, write
+from tests.support.notes import Note, create_tables, texts, writing
 
 
 @pytest_asyncio.fixture
 async def engine(empty_database):
     """An engine as the function has it, over the two tables."""
-    owner = make_engine(empty_database.direct)
-    async with owner.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all, tables=TABLES)
-    await owner.dispose()
+    await create_tables(empty_database)
     engine = make_engine(empty_database.pooled, pool_timeout=0.2)
     yield engine
     await engine.dispose()
 
 
-@asynccontextmanager
-async def writing(engine, **options):
-    async with read(engine) as session, write(session, **options) as writer:
-        yield writer
-
-
-async def texts(engine):
-    async with read(engine) as session:
-        return sorted(await session.scalars(select(Note.text)))
-
-
 class TestRead:
-    async def _refused(self, engine, statement):
-        async with read(engine) as session:
-            with pytest.raises(ReadOnlySessionError):
-                await session.execute(statement)
-
     @pytest.mark.asyncio
     @pytest.mark.parametrize(
         "statement",
@@ -82,12 +31,18 @@ class TestRead:
             insert(Note).values(text="a"),
             text("INSERT INTO test_note (id, text) VALUES (gen_random_uuid(), 'a')"),
             text("WITH gone AS (DELETE FROM test_note RETURNING 1) SELECT 1"),
+            select(insert(Note).values(text="a").returning(Note.id).cte()),
+            text("EXPLAIN ANALYZE INSERT INTO test_note (id, text) VALUES (gen_random_uuid(), 'a')"),
         ],
-        ids=["orm", "text", "cte"],
+        ids=["orm", "text", "cte", "select from insert", "explain"],
     )
     async def test_writing_statement_is_refused_before_it_is_sent(self, engine, statement):
         """A read session runs in AUTOCOMMIT: a write would be committed piecemeal."""
-        await self._refused(engine, statement)
+        async with read(engine) as session:
+            with pytest.raises(ReadOnlySessionError):
+                await session.execute(statement)
+            with pytest.raises(ReadOnlySessionError):
+                await (await session.connection()).execute(statement)
         assert await texts(engine) == []
 
     @pytest.mark.asyncio
@@ -98,6 +53,31 @@ class TestRead:
             with pytest.raises(ReadOnlySessionError):
                 await session.flush()
         assert await texts(engine) == []
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("change", ["add", "update", "delete"])
+    async def test_changes_that_nobody_sent_are_not_lost_silently(self, engine, change):
+        """A route that took the wrong session fails, instead of saying that all went well."""
+        async with writing(engine) as writer:
+            writer.add(Note(text="a"))
+        with pytest.raises(ReadOnlySessionError, match="take a WriteSession"):
+            async with read(engine) as session:
+                note = (await session.scalars(select(Note))).one()
+                if change == "add":
+                    session.add(Note(text="b"))
+                elif change == "update":
+                    note.text = "b"
+                else:
+                    await session.delete(note)
+
+    @pytest.mark.asyncio
+    async def test_value_set_to_itself_is_no_change(self, engine):
+        """Only what would be written counts."""
+        async with writing(engine) as writer:
+            writer.add(Note(text="a"))
+        async with read(engine) as session:
+            note = (await session.scalars(select(Note))).one()
+            note.text = str(note.text)
 
     @pytest.mark.asyncio
     async def test_each_statement_has_its_own_snapshot(self, engine, empty_database):
@@ -206,12 +186,24 @@ class TestWrite:
         assert await texts(engine) == ["a"]
 
     @pytest.mark.asyncio
-    async def test_nested_write_is_refused(self, engine):
-        """A second transaction inside the first would commit it early."""
-        async with read(engine) as session, write(session):
+    @pytest.mark.parametrize("outer", [write, consistent])
+    @pytest.mark.parametrize("inner", [write, consistent])
+    async def test_nested_transaction_is_refused(self, engine, outer, inner):
+        """A second transaction inside the first would end it early: its writes, or its snapshot."""
+        async with read(engine) as session, outer(session):
             with pytest.raises(RuntimeError, match="begin_nested"):
-                async with write(session):
+                async with inner(session):
                     pytest.fail("entered")
+
+    @pytest.mark.asyncio
+    async def test_write_after_an_early_commit_is_refused(self, engine):
+        """It would run in AUTOCOMMIT: without limits or rollback, and twice when its connection dies."""
+        with pytest.raises(ReadOnlySessionError):
+            async with writing(engine) as session:
+                session.add(Note(text="a"))
+                await session.commit()
+                await session.execute(insert(Note).values(text="b"))
+        assert await texts(engine) == ["a"]
 
     @pytest.mark.asyncio
     async def test_savepoint_keeps_the_rest(self, engine):
@@ -241,84 +233,3 @@ class TestWrite:
                 session.add(Note(text="secret\0"))
                 await session.flush()
         assert "secret" not in str(caught.value)
-
-
-class TestDependencies:
-    @pytest_asyncio.fixture
-    async def client(self, engine, monkeypatch):
-        """An application of three routes."""
-        monkeypatch.setattr(engine_module, "_engine", engine)
-        app = FastAPI()
-
-        @app.post("/notes", status_code=201)
-        async def add(session: WriteSessionDep, parent: int | None = None) -> None:
-            session.add(Note(text="a", parent_id=parent))
-            await session.flush()
-
-        @app.post("/both", status_code=201)
-        async def both(writer: WriteSessionDep, reader: ReadSessionDep) -> bool:
-            writer.add(Note(text="a"))
-            return len((await reader.scalars(select(Note))).all()) == 1
-
-        @app.exception_handler(ForeignKeyViolationError)
-        async def conflict(*_):
-            return httpx2_response(409)
-
-        def httpx2_response(status):
-            from starlette.responses import Response
-
-            return Response(status_code=status)
-
-        transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield client
-
-    @pytest.mark.asyncio
-    async def test_commit_that_fails_is_not_acknowledged(self, client, engine):
-        """A constraint that speaks at COMMIT turns the answer into a conflict: the commit comes first."""
-        assert (await client.post("/notes", params={"parent": 5})).status_code == 409
-        assert await texts(engine) == []
-
-    @pytest.mark.asyncio
-    async def test_success_is_committed_when_the_answer_arrives(self, client, engine):
-        """A 201 means committed."""
-        assert (await client.post("/notes")).status_code == 201
-        assert await texts(engine) == ["a"]
-
-    @pytest.mark.asyncio
-    async def test_both_dependencies_are_one_session(self, client):
-        """A reader inside a writing request reads what the request wrote, on the same connection."""
-        response = await client.post("/both")
-        assert (response.status_code, response.json()) == (201, True)
-
-
-class TestRepository:
-    notes = Repository(Note)
-
-    @pytest.mark.asyncio
-    async def test_add_returns_what_the_server_made(self, engine):
-        """Server defaults are there after the INSERT, without another statement."""
-        async with writing(engine) as session:
-            note = await self.notes.add(session, Note(text="a"))
-            assert note.created_at.tzinfo is not None
-
-    @pytest.mark.asyncio
-    async def test_get_finds_by_key_or_nothing(self, engine):
-        """A key that is not there is `None`, not an exception."""
-        async with writing(engine) as session:
-            note = await self.notes.add(session, Note(text="a"))
-        async with read(engine) as session:
-            found = await self.notes.get(session, note.id)
-            assert found is not None
-            assert found.text == "a"
-            assert await self.notes.get(session, uuid7()) is None
-
-    @pytest.mark.asyncio
-    async def test_list_returns_rows_in_the_statements_order(self, engine):
-        """The statement decides filter, order and limit."""
-        async with writing(engine) as session:
-            for name in "cab":
-                await self.notes.add(session, Note(text=name))
-        async with read(engine) as session:
-            rows = await self.notes.list(session, select(Note).order_by(Note.text).limit(2))
-        assert [row.text for row in rows] == ["a", "b"]
