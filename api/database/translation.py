@@ -10,11 +10,16 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
+from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 
 from api.database import errors
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
+
+#: The driver's exceptions, and SQLAlchemy's copies of them: their messages quote values of rows and of
+#: parameters. They stay in the chain of a translated error, so whoever writes a chain down leaves them out.
+QUOTING_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_Error)
 
 _BY_SQLSTATE: Final[dict[str, type[errors.DatabaseError]]] = {
     "23502": errors.NotNullViolationError,

@@ -18,6 +18,7 @@ from fastapi.exceptions import ValidationException
 from pydantic_core import ValidationError
 
 from api.database.statistics import Statistics, statistics
+from api.database.translation import QUOTING_ERRORS
 from api.web.request_id import HEADER, identify, request_id
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Exceptions whose message quotes the input that they refuse, or the response that they were to check.
-_QUOTING: Final = (ValidationError, ValidationException)
+#: Exceptions whose message quotes what was refused: input, a response, values of a statement or a row.
+_QUOTING: Final = (ValidationError, ValidationException, *QUOTING_ERRORS)
 _LONGEST_PATH: Final = 200
 
 logger = logging.getLogger("api.access")
@@ -46,7 +47,7 @@ class _Formatter(LambdaPowertoolsFormatter):
         parts: list[str] = []
         error = ei[1]
         while error is not None:
-            message = "(message withheld: it quotes input)" if isinstance(error, _QUOTING) else str(error)
+            message = "(message withheld: it may quote values)" if isinstance(error, _QUOTING) else str(error)
             frames = "".join(traceback.format_tb(error.__traceback__))
             parts.append(f"{frames}{type(error).__qualname__}: {message}")
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
