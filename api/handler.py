@@ -20,7 +20,8 @@ import random
 import re
 import sys
 import time
-from functools import reduce
+from functools import partial, reduce
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from mangum import Mangum
@@ -115,7 +116,7 @@ class Edge:
         if not whole:
             if not failed:
                 logger.error("the application ended without a whole response")
-            messages = _internal_error(scope)
+            messages = _problem(scope, 500, "INTERNAL_ERROR", "Something went wrong on our side.")
             for message in messages:
                 await send(message)
         if failed or messages[0]["status"] >= 500:  # noqa: PLR2004  server errors begin here
@@ -154,22 +155,27 @@ def _as_utf8(value: bytes) -> bytes:
     return value
 
 
-def _internal_error(scope: Scope) -> list[Message]:
+def _problem(scope: Scope, status: int, code: str, detail: str) -> list[Message]:
     """Return a problem document in the form of `api.web.problems`, which a foreign project does not have."""
     document = {
         "type": "about:blank",
-        "title": "Internal Server Error",
-        "status": 500,
-        "detail": "Something went wrong on our side.",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
         "instance": scope["path"],
-        "code": "INTERNAL_ERROR",
+        "code": code,
         "request_id": scope["aws.context"].aws_request_id,
     }
     headers = [(b"content-type", b"application/problem+json")]
     return [
-        {"type": "http.response.start", "status": 500, "headers": headers},
+        {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": json.dumps(document).encode()},
     ]
+
+
+async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  ASGI's signature
+    for message in _problem(scope, 400, "BAD_REQUEST", "The Host header is not valid."):
+        await send(message)
 
 
 def _count_server_error(context: LambdaContext) -> None:
@@ -235,6 +241,12 @@ def _host_is_sound(event: dict[str, Any]) -> bool:
     return all(_HOST.fullmatch(host) for host in hosts)
 
 
+def _without_host(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the event as Mangum can read it; which kind of headers it has decides those of the answer."""
+    kinds = [kind for kind in ("headers", "multiValueHeaders") if event.get(kind)]
+    return event | {kind: {k: v for k, v in event[kind].items() if k.lower() != "host"} for kind in kinds}
+
+
 _loop = asyncio.new_event_loop()
 asyncio.set_event_loop(_loop)
 # Mangum's own line for each request says less than the application's, or a foreign one's server log.
@@ -245,12 +257,9 @@ gc.disable()
 _app = load_app(app_name())
 gc.freeze()
 gc.enable()
-_mangum = Mangum(
-    Edge(_app),
-    # Mangum starts and stops a lifespan at every single invocation.
-    lifespan="off",
-    text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "+json", "+xml"],
-)
+# "off": Mangum starts and stops a lifespan at every single invocation.
+_mangum = partial(Mangum, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "+json", "+xml"])
+_answer, _refuse = _mangum(Edge(_app)), _mangum(_refuse_host)
 
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
@@ -263,15 +272,11 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         if _is_warm_up(event):
             return dict(WARM)
         raise _not_http(event)
-    if not _host_is_sound(event):
-        return {
-            "statusCode": 400,
-            "headers": {"content-type": "text/plain"},
-            "body": "The Host header is not valid.",
-        }
     # Again, because code that calls asyncio.run() leaves no current loop behind.
     asyncio.set_event_loop(_loop)
-    response = _mangum(event, context)
+    if not _host_is_sound(event):
+        return _refuse(_without_host(event), context)
+    response = _answer(event, context)
     if response["statusCode"] in {204, 304}:
         # Mangum claims JSON for whatever has no type; these have no content (RFC 9110).
         response.get("headers", {}).pop("content-type", None)

@@ -118,12 +118,16 @@ class TestEveryKind:
 
     @pytest.mark.parametrize("host", ["a:b", "a:1:2", "[::1]:8000"])
     def test_unsound_host_is_refused(self, module: ModuleType, kind: str, host: str) -> None:
-        """A Host header that Mangum cannot split is a 400, not a failed invocation."""
+        """A Host header that Mangum cannot split is a 400 problem, not a failed invocation."""
         event = KINDS[kind]("GET", "/")
         for headers in (event.get("headers", {}), event.get("multiValueHeaders", {})):
             for name in [name for name in headers if name.lower() == "host"]:
                 headers[name] = [host] if isinstance(headers[name], list) else host
-        assert call(module, event)["statusCode"] == 400
+        answer = call(module, event)
+        problem = json.loads(answer["body"])
+        assert (answer["statusCode"], problem["status"], problem["code"]) == (400, 400, "BAD_REQUEST")
+        assert problem["request_id"] == REQUEST_ID
+        assert ("multiValueHeaders" in answer) == ("multiValueHeaders" in event)
 
 
 class TestCookies:
