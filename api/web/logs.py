@@ -22,6 +22,7 @@ from api.database.translation import QUOTING_ERRORS
 from api.web.request_id import HEADER, identify, request_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,15 +44,21 @@ class _Formatter(LambdaPowertoolsFormatter):
         self,
         ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
     ) -> str:
-        """Format the chain, outermost first, without messages that quote input."""
-        parts: list[str] = []
-        error = ei[1]
-        while error is not None:
-            message = "(message withheld: it may quote values)" if isinstance(error, _QUOTING) else str(error)
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            parts.append(f"{frames}{type(error).__qualname__}: {message}")
-            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        return "\nfrom:\n".join(parts)
+        """Format the chain, outermost first, without messages that quote values."""
+        return "\nfrom:\n".join(_chain(ei[1], set()))
+
+
+def _chain(error: BaseException | None, seen: set[int]) -> Iterator[str]:
+    """Yield each exception once: `raise error from error` makes a chain that has no end."""
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        message = "(message withheld: it may quote values)" if isinstance(error, _QUOTING) else str(error)
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        yield f"{frames}{type(error).__qualname__}: {message}"
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _chain(inner, seen)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -110,6 +111,45 @@ class TestAccessLine:
         TestClient(_app()).get("/items/1")
         assert statistics.get() is None
         assert request_id.get() is None
+
+
+class TestTracebacks:
+    """How an exception is written down."""
+
+    def _logged(self, error: BaseException, capsys: pytest.CaptureFixture[str]) -> str:
+        create_app(WebSettings())
+        logger.error("failed", exc_info=error)
+        (line,) = lines(capsys)
+        return str(line["exception"])
+
+    def test_cause_follows_its_effect(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Outermost first."""
+        error = RuntimeError("effect")
+        error.__cause__ = LookupError("cause")
+        assert self._logged(error, capsys) == "RuntimeError: effect\nfrom:\nLookupError: cause"
+
+    def test_error_that_is_its_own_cause_is_written_once(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """`raise error from error` is legal, and must not keep the function busy for ever."""
+        error = RuntimeError("round")
+        error.__cause__ = error
+        assert self._logged(error, capsys) == "RuntimeError: round"
+
+    def test_group_shows_what_is_in_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A task group's own message says nothing of why."""
+        group = ExceptionGroup("tasks", [LookupError("one"), ValueError("two")])
+        logged = self._logged(group, capsys)
+        assert "LookupError: one" in logged
+        assert "ValueError: two" in logged
+
+    def test_refused_input_is_withheld(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A validation error quotes what it refuses."""
+        secret = "hunter2"
+        with pytest.raises(ValidationError) as caught:
+            TypeAdapter(int).validate_python(secret)
+        assert secret in str(caught.value)
+        logged = self._logged(caught.value, capsys)
+        assert "ValidationError" in logged
+        assert secret not in logged
 
 
 class TestIdentify:
