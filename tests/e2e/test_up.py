@@ -17,27 +17,15 @@ import pytest
 
 from infra.aws.artifact import build_folder
 from infra.config import load_project
-from infra.local import world
 from infra.local.processes import is_running
-from tests.support.bough_up import BoughUp, alive, bough
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-def remove(root):
-    """Delete a project and what its servers keep elsewhere."""
-    world.delete(root)
-    shutil.rmtree(root)
+from tests.support.bough_up import REPOSITORY, BoughUp, alive, bough, copy_kit, remove
 
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
     """A copy of this repository's app and migrations, served; nobody changes its state."""
     root = tmp_path_factory.mktemp("kit")
-    for name in ("api", "migrations"):
-        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "uv.lock", "README.md"):
-        shutil.copy(REPOSITORY / name, root)
+    copy_kit(root)
     with BoughUp(root) as running:
         yield running
     remove(root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,23 @@ BOUGH = Path(sys.executable).parent / "bough"
 
 #: Seconds for a start on a busy machine, packaging included.
 PATIENCE = 90
+
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def copy_kit(root: Path) -> None:
+    """Copy what of this repository is served."""
+    for name in ("api", "migrations"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "uv.lock", "README.md"):
+        shutil.copy(REPOSITORY / name, root)
+
+
+def remove(root: Path) -> None:
+    """Delete a project and what its servers keep elsewhere."""
+    world.delete(root)
+    shutil.rmtree(root)
 
 
 def bough(root, *arguments):
