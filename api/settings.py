@@ -22,7 +22,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.database.connection_url import PooledUrl  # noqa: TC001  pydantic resolves annotations at run time
-from api.database.timeouts import Timeouts
+from api.database.engine import IDLE_THRESHOLD, POOL_TIMEOUT, RECYCLE
+from api.database.timeouts import LONGEST, SHORTEST, Timeouts
 
 #: RFC 7518 section 3.2: a key of HS256 has at least 256 bits.
 MIN_AUTH_SECRET: Final = 32
@@ -33,6 +34,11 @@ class SettingsError(Exception):
     """Settings are missing or wrong; the message has a line for each variable and never a value."""
 
     code = "SETTINGS_INVALID"
+
+    @property
+    def variables(self) -> list[str]:
+        """The variables' names alone, for whoever may not read a database's host or user."""
+        return [line.partition(":")[0] for line in str(self).splitlines()]
 
 
 class WebSettings(BaseSettings):
@@ -65,6 +71,7 @@ class WebSettings(BaseSettings):
         )
 
 
+_Limit = Annotated[float, Field(ge=SHORTEST, le=LONGEST)]
 SettingsT = TypeVar("SettingsT", bound=WebSettings)
 
 
@@ -88,13 +95,13 @@ class Settings(WebSettings):
     """
 
     database_url: PooledUrl = Field(validation_alias="DATABASE_URL")
-    statement_timeout: PositiveFloat = Timeouts().statement
-    lock_timeout: PositiveFloat = Timeouts().lock
-    idle_in_transaction_timeout: PositiveFloat = Timeouts().idle_in_transaction
+    statement_timeout: _Limit = Timeouts().statement
+    lock_timeout: _Limit = Timeouts().lock
+    idle_in_transaction_timeout: _Limit = Timeouts().idle_in_transaction
     pool_size: PositiveInt = 1
-    pool_timeout: PositiveFloat = 5.0
-    pool_recycle: PositiveInt = 300
-    idle_threshold: PositiveFloat = 30.0
+    pool_timeout: PositiveFloat = POOL_TIMEOUT
+    pool_recycle: PositiveInt = RECYCLE
+    idle_threshold: PositiveFloat = IDLE_THRESHOLD
     echo: bool = False
     auth_secret: SecretStr = Field(validation_alias="AUTH_SECRET", default=SecretStr(""))
     access_token_minutes: PositiveInt = 15

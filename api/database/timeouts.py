@@ -23,7 +23,9 @@ from typing import Final
 #: server, write the problem document and return it.
 DEADLINE_MARGIN: Final = 1.0
 
-_SHORTEST: Final = 0.001
+#: Bounds of a limit, in seconds: PostgreSQL counts milliseconds in 32 bits, and reads 0 as "no limit".
+SHORTEST: Final = 0.001
+LONGEST: Final = 2_147_483.0
 
 #: When the running invocation's statements must have ended, on the event loop's clock, in seconds.
 #: `None` outside an invocation. The loop's clock suffices: an environment is never frozen while it
@@ -41,7 +43,7 @@ class Timeouts:
         idle_in_transaction: `idle_in_transaction_session_timeout`: silence inside a transaction.
 
     Raises:
-        ValueError: A limit is not positive. PostgreSQL reads 0 as "no limit", which is never meant.
+        ValueError: A limit is not between `SHORTEST` and `LONGEST`.
     """
 
     statement: float = 30.0
@@ -49,10 +51,12 @@ class Timeouts:
     idle_in_transaction: float = 30.0
 
     def __post_init__(self) -> None:
-        """Refuse what PostgreSQL would take for "no limit"."""
+        """Refuse what PostgreSQL would refuse or take for "no limit"."""
         for name in self.__slots__:
-            if getattr(self, name) < _SHORTEST:
-                raise ValueError(f"{name} timeout must be at least {_SHORTEST} s, not {getattr(self, name)}")
+            if not SHORTEST <= getattr(self, name) <= LONGEST:
+                raise ValueError(
+                    f"{name} timeout must be {SHORTEST} to {LONGEST:.0f} s, not {getattr(self, name)}"
+                )
 
     def settings(self) -> dict[str, str]:
         """Return PostgreSQL's names and values, in milliseconds: what `SHOW` and `ALTER ROLE` take."""

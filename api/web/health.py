@@ -90,10 +90,12 @@ async def readyz(response: Response) -> Readiness:
     database, timeouts, schema = Check(status="ok"), unasked, unasked
     try:
         limits, revisions = await _ask(with_revisions=build() is not None)
+    # The reasons name host and user: for the log, not for whoever asks.
     except SettingsError as error:
-        database = Check(status="failed", detail=str(error))
+        logger.error("%s: %s", error.code, error)  # noqa: TRY400  nothing but the message matters
+        wrong = ", ".join(error.variables)
+        database = Check(status="failed", detail=f"{wrong}: missing or wrong; the log says why")
     except DatabaseError as error:
-        # The driver's words name host and user: for the log, not for whoever asks.
         logger.error("%s: %s", error.code, error)  # noqa: TRY400  the chain may quote values
         database = Check(status="failed", detail=error.code)
     else:

@@ -148,6 +148,19 @@ class TestSettingsError:
         names = {line.partition(":")[0] for line in str(caught.value).splitlines()}
         assert names == {"BOUGH_ENVIRONMENT", "BOUGH_STATEMENT_TIMEOUT", "DATABASE_URL"}
 
+    @pytest.mark.parametrize("value", ["0", "0.0001", "1e10", "inf", "nan", "soon"])
+    @pytest.mark.parametrize("name", ["STATEMENT", "LOCK", "IDLE_IN_TRANSACTION"])
+    def test_limit_that_the_server_cannot_keep_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        """At the start, by the variable's name, and not under every request."""
+        monkeypatch.setenv("BOUGH_ENVIRONMENT", "test")
+        monkeypatch.setenv("DATABASE_URL", PLAIN)
+        monkeypatch.setenv(f"BOUGH_{name}_TIMEOUT", value)
+        with pytest.raises(SettingsError) as caught:
+            get_settings()
+        assert caught.value.variables == [f"BOUGH_{name}_TIMEOUT"]
+
     def test_validation_error_hides_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Even pydantic's own error quotes no value."""
         monkeypatch.setenv("DATABASE_URL", "http://u:hunter2secret@h/d")

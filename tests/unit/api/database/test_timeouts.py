@@ -18,10 +18,10 @@ class TestTimeouts:
             "idle_in_transaction_session_timeout": "60000ms",
         }
 
-    @pytest.mark.parametrize("value", [0, -1, 0.0004])
+    @pytest.mark.parametrize("value", [0, -1, 0.0004, 2_147_484, float("inf"), float("nan")])
     @pytest.mark.parametrize("name", ["statement", "lock", "idle_in_transaction"])
     def test_no_limit_is_refused(self, name, value):
-        """PostgreSQL reads 0 as no limit at all, and what rounds to 0 too."""
+        """PostgreSQL reads 0 as no limit at all, what rounds to 0 too, and knows no infinity."""
         with pytest.raises(ValueError, match=name):
             Timeouts(**{name: value})
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 IN_FORCE = {"statement_timeout": 30_000, "lock_timeout": 5_000, "idle_in_transaction_session_timeout": 30_000}
 BUILT = Build("b2", frozenset({"a1", "b2"}))
 
+MISCONFIGURED = "missing or wrong; the log says why"
+
 
 class TestCheckTimeouts:
     """The server's limits against the settings'."""
@@ -120,7 +122,16 @@ class TestRoutesWithoutDatabase:
         assert response.headers["cache-control"] == "no-store"
         assert response.json() == {
             "status": "not_ready",
-            "database": {"status": "failed", "detail": "DATABASE_URL: is not set"},
+            "database": {"status": "failed", "detail": f"DATABASE_URL: {MISCONFIGURED}"},
             "timeouts": {"status": "skipped", "detail": "the database was not asked"},
             "schema": {"status": "skipped", "detail": "the database was not asked"},
         }
+
+    def test_readyz_leaves_the_reason_to_the_log(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The host in a refused URL is for its owner's eyes."""
+        monkeypatch.setenv("DATABASE_URL", "postgresql://u:p@ep-a-1.us-east-2.aws.neon.tech/db")
+        response = TestClient(create_app()).get("/readyz")
+        assert response.json()["database"]["detail"] == f"DATABASE_URL: {MISCONFIGURED}"
+        assert "use the host ep-a-1-pooler" in capsys.readouterr().out
