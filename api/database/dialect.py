@@ -35,7 +35,7 @@ from api.database.begin import begin_message
 from api.database.connect import connect
 from api.database.errors import ReadOnlySessionError
 from api.database.reading import writing_word
-from api.database.statistics import statistics
+from api.database.statistics import count_statement, statistics
 from api.database.timeouts import DEADLINE_MARGIN, Timeouts, remaining
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Cursor(AsyncAdapt_asyncpg_cursor):
 
     async def _executemany(self, operation: Any, seq_of_parameters: Any) -> Any:
         self._adapt_connection.refuse_write(operation)
+        count_statement()
         run = super()._executemany
         return await self._adapt_connection.attempt(lambda: run(operation, seq_of_parameters), self)
 
@@ -162,9 +163,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
 
     async def run(self, statement: str) -> str:
         """Send one simple-protocol message and return the last command's tag."""
-        counters = statistics.get()
-        if counters:
-            counters.statements += 1
+        count_statement()
         return str(await self._connection.execute(statement))  # type: ignore[attr-defined]
 
     async def attempt(self, run: Callable[[], Awaitable[Any]], cursor: Cursor) -> Any:
@@ -196,7 +195,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
             message = "no time was left of the invocation; nothing was sent"
             raise self.dbapi.DeadlineExceeded(message)
         counters = statistics.get()
-        started = time.perf_counter()
+        counted, started = counters.seconds if counters else 0.0, time.perf_counter()
         try:
             async with asyncio.timeout(left) as limit:
                 yield
@@ -212,7 +211,8 @@ class Connection(AsyncAdapt_asyncpg_connection):
             raise self.dbapi.DeadlineExceeded(message) from error
         finally:
             if counters:
-                counters.seconds += time.perf_counter() - started
+                # Not +=: what a connection opened meanwhile took is part of it, and was counted there.
+                counters.seconds = counted + time.perf_counter() - started
 
     def close(self) -> None:
         """Close in the server's sight, but not for longer than a peer that is gone deserves."""
@@ -246,9 +246,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
         self._acknowledged = True
 
     async def _prepare(self, operation: Any, invalidate_timestamp: float) -> Any:
-        counters = statistics.get()
-        if counters:
-            counters.statements += 1
+        count_statement()
         async with self._first_answer():
             return await super()._prepare(operation, invalidate_timestamp)
 

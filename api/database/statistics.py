@@ -23,3 +23,10 @@ class Statistics:
 
 #: The running request's counters; `None` where nobody counts (scripts, tests).
 statistics: ContextVar[Statistics | None] = ContextVar("statistics", default=None)
+
+
+def count_statement() -> None:
+    """Count one statement of the running request, if anybody counts."""
+    counters = statistics.get()
+    if counters:
+        counters.statements += 1

@@ -233,12 +233,16 @@ class TestStatements:
     async def test_executemany_inserts_all(self, engine: AsyncEngine, owner: psycopg.Connection) -> None:
         """Several parameter sets without RETURNING run through asyncpg's executemany."""
         owner.execute(CREATE_ITEMS)
+        counters = Statistics()
+        token = statistics.set(counters)
         async with engine.begin() as connection:
             statement = text("INSERT INTO item VALUES (:id, :name)").bindparams(
                 bindparam("id", type_=Integer)
             )
             await connection.execute(statement, [{"id": n, "name": str(n)} for n in range(300)])
+        statistics.reset(token)
         assert owner.execute("SELECT count(*), sum(id) FROM item").fetchone() == (300, 44850)
+        assert counters.statements == 3  # BEGIN, all the INSERTs, COMMIT
 
     @pytest.mark.asyncio
     async def test_bulk_insert_returns_rows_in_order(

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from api.database.errors import CommitUncertainError, ConnectionLostError, DeadlineExceededError
 from api.database.session import read, write
+from api.database.statistics import Statistics, statistics
 from api.database.timeouts import deadline
 from tests.support.items import COUNT, INSERT, add, count, kill_backends, stored
 
@@ -37,6 +38,20 @@ class TestLossInsideRequest:
             await session.execute(COUNT)
             proxy.cut()
             assert (await session.execute(COUNT)).scalar_one() == 0
+
+    @pytest.mark.asyncio
+    async def test_time_of_a_replaced_connection_is_counted_once(
+        self, warm: AsyncEngine, proxy: TcpProxy
+    ) -> None:
+        """The access line never claims more time in the database than passed."""
+        proxy.cut()
+        counters = Statistics()
+        token = statistics.set(counters)
+        started = time.perf_counter()
+        await count(warm)
+        statistics.reset(token)
+        assert counters.connections == 1
+        assert 0 < counters.seconds < time.perf_counter() - started
 
     @pytest.mark.asyncio
     async def test_read_is_repeated_when_its_backend_is_killed_under_it(
