@@ -173,6 +173,9 @@ class Connection(AsyncAdapt_asyncpg_connection):
                 return await run()
             except (self.dbapi.Error, OSError):
                 if not self._may_repeat():
+                    if self.autocommit:
+                        # A BEGIN for want of time must not make the next read fail with this one.
+                        await self._roll_back()
                     raise
                 self._connection = await self._open()
                 await self._dialect.setup_asyncpg_json_codec(self)
@@ -293,10 +296,12 @@ class Connection(AsyncAdapt_asyncpg_connection):
     def rollback(self) -> None:
         """Roll back; never fails, and never for want of time: a dropped connection rolls back too."""
         if self._transaction is not None:
-            await_only(self._roll_back(self._transaction))
+            await_only(self._roll_back())
 
-    async def _roll_back(self, transaction: Any) -> None:
-        self._transaction = None
+    async def _roll_back(self) -> None:
+        transaction, self._transaction = self._transaction, None
+        if transaction is None:
+            return
         try:
             async with asyncio.timeout(DEADLINE_MARGIN / 2):
                 await transaction.rollback()

@@ -112,16 +112,14 @@ async def readyz(response: Response) -> Readiness:
 async def _ask(*, with_revisions: bool) -> tuple[dict[str, int], dict[str, str] | str | None]:
     """Return the limits in milliseconds, and phases by revision or why they cannot be read."""
     unreadable = None
-    if with_revisions:
-        try:
-            async with read() as session:
-                row = (await session.execute(text(_TIMEOUTS + _REVISIONS))).one()
-        except ProgrammingError as error:
-            unreadable = str(error.orig).partition("\n")[0]
-        else:
-            return json.loads(row.timeouts), json.loads(row.revisions or "{}")
-    # A session of its own: under a short deadline the one that failed is an aborted transaction.
     async with read() as session:
+        if with_revisions:
+            try:
+                row = (await session.execute(text(_TIMEOUTS + _REVISIONS))).one()
+            except ProgrammingError as error:
+                unreadable = str(error.orig).partition("\n")[0]
+            else:
+                return json.loads(row.timeouts), json.loads(row.revisions or "{}")
         row = (await session.execute(text(_TIMEOUTS))).one()
     return json.loads(row.timeouts), unreadable
 

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from api.database.errors import DatabaseUnavailableError, DeadlineExceededError, StatementTimeoutError
+from api.database.errors import (
+    DatabaseUnavailableError,
+    DeadlineExceededError,
+    InvalidValueError,
+    StatementTimeoutError,
+)
 from api.database.session import read, write
 from api.database.timeouts import Timeouts, deadline
 from tests.support.server_activity import wait_until_idle
@@ -53,6 +58,15 @@ class TestDeadline:
         """The role's timeout ends first."""
         async with time_left(31), read(engine) as session:
             assert tuple((await session.execute(STATE)).one()) == ("30s", "off")
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("seconds", [7, 31])
+    async def test_failed_read_leaves_the_next_one_alone(self, engine: AsyncEngine, seconds: float) -> None:
+        """How much time is left does not decide whether one error spoils the rest of the request."""
+        async with time_left(seconds), read(engine) as session:
+            with pytest.raises(InvalidValueError):
+                await session.execute(text("SELECT 1 / 0"))
+            await session.execute(STATE)
 
     @pytest.mark.asyncio
     async def test_shorter_own_timeout_wins(self, engine: AsyncEngine) -> None:
