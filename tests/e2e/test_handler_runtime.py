@@ -80,7 +80,8 @@ class TestOutput:
         assert [health["statusCode"], missing["statusCode"], ready["statusCode"]] == [200, 404, 503]
         assert missing["isBase64Encoded"] is False
         assert json.loads(missing["body"])["code"] == "NOT_FOUND"
-        assert "DATABASE_URL: is not set" in json.loads(ready["body"])["database"]["detail"]
+        assert json.loads(ready["body"])["database"]["detail"].startswith("DATABASE_URL: ")
+        assert "SETTINGS_INVALID: DATABASE_URL: is not set" in [line["message"] for line in lines]
         assert logged == [(200, True), (404, False), (503, False)]
         assert lines[0]["request_id"] == health["headers"]["x-request-id"]
 
