@@ -38,34 +38,38 @@ if TYPE_CHECKING:
 _RANKED: Final = 1000
 _LANGUAGE: Final[ColumnElement[Any]] = literal_column("'english'::regconfig")
 
+# Reads name the tables' columns: of rows that are no objects, the ORM's part costs a tenth of the statement.
+_POST = Post.__table__.c
+_TAG = Tag.__table__.c
+
 _TAGS = func.array(
-    select(Tag.name)
-    .join(post_tags, post_tags.c.tag_id == Tag.id)
-    .where(post_tags.c.post_id == Post.id)
-    .order_by(Tag.name)
-    .correlate(Post)
+    select(_TAG.name)
+    .join(post_tags, post_tags.c.tag_id == _TAG.id)
+    .where(post_tags.c.post_id == _POST.id)
+    .order_by(_TAG.name)
+    .correlate(Post.__table__)
     .scalar_subquery(),
     type_=ARRAY(Text),
 ).label("tags")
 
 #: What a list shows; bodies are for those who read one post.
 _SUMMARY = (
-    Post.id,
-    Post.author_id,
-    Post.slug,
-    Post.title,
+    _POST.id,
+    _POST.author_id,
+    _POST.slug,
+    _POST.title,
     _TAGS,
-    Post.status,
-    Post.published_at,
-    Post.created_at,
-    Post.updated_at,
+    _POST.status,
+    _POST.published_at,
+    _POST.created_at,
+    _POST.updated_at,
 )
-_NEWEST = (Post.published_at, Post.id)
+_NEWEST = (_POST.published_at, _POST.id)
 
 PostRow = Row[*tuple[Any, ...]]
 Statement = Select[*tuple[Any, ...]]
 
-_PUBLISHED: Statement = select(*_SUMMARY).where(Post.published_at.is_not(None))
+_PUBLISHED: Statement = select(*_SUMMARY).where(_POST.published_at.is_not(None))
 #: What most visitors ask for, built once: building it takes a tenth of the whole request.
 _FRONT_PAGE = keyset(_PUBLISHED, _NEWEST, None, 0, descending=True).limit(bindparam("limit"))
 
@@ -74,8 +78,8 @@ Rows = tuple[list[PostRow], str | None]
 
 async def find(session: ReadSession, *, key: UUID | None = None, slug: str | None = None) -> PostRow | None:
     """Return a post by its key or its slug, with its body and tags."""
-    condition = Post.id == key if key else Post.slug == slug
-    return (await session.execute(select(*_SUMMARY, Post.body).where(condition))).one_or_none()
+    condition = _POST.id == key if key else _POST.slug == slug
+    return (await session.execute(select(*_SUMMARY, _POST.body).where(condition))).one_or_none()
 
 
 async def published(
@@ -88,14 +92,14 @@ async def published(
     if tag is not None:
         statement = statement.where(_has_tag(tag))
     if author is not None:
-        statement = statement.where(Post.author_id == author)
+        statement = statement.where(_POST.author_id == author)
     return await _page(session, statement, _NEWEST, cursor, limit)
 
 
 async def drafts(session: ReadSession, author: UUID, cursor: str | None, limit: int) -> Rows:
     """Return a page of an author's drafts, the last begun first."""
-    statement = select(*_SUMMARY).where(Post.author_id == author, Post.published_at.is_(None))
-    return await _page(session, statement, (Post.id,), cursor, limit)
+    statement = select(*_SUMMARY).where(_POST.author_id == author, _POST.published_at.is_(None))
+    return await _page(session, statement, (_POST.id,), cursor, limit)
 
 
 async def search(session: ReadSession, words: str, cursor: str | None, limit: int) -> Rows:
@@ -109,17 +113,17 @@ async def search(session: ReadSession, words: str, cursor: str | None, limit: in
     """
     query = func.websearch_to_tsquery(_LANGUAGE, words)
     newest = (
-        select(Post.id, Post.search)
-        .where(Post.published_at.is_not(None), Post.search.bool_op("@@")(query))
-        .order_by(Post.published_at.desc())
+        select(_POST.id, _POST.search)
+        .where(_POST.published_at.is_not(None), _POST.search.bool_op("@@")(query))
+        .order_by(_POST.published_at.desc())
         .limit(_RANKED)
         .subquery()
     )
     # As a whole number, which a cursor repeats exactly; 32 keeps the rank between 0 and 1.
     rank = cast(func.ts_rank_cd(newest.c.search, query, 32) * 1_000_000, Integer)
     matches = select(newest.c.id, rank.label("rank")).subquery()
-    statement = select(*_SUMMARY, matches.c.rank).join(matches, matches.c.id == Post.id)
-    return await _page(session, statement, (matches.c.rank, Post.id), cursor, limit)
+    statement = select(*_SUMMARY, matches.c.rank).join(matches, matches.c.id == _POST.id)
+    return await _page(session, statement, (matches.c.rank, _POST.id), cursor, limit)
 
 
 async def add(session: WriteSession, *, author: UUID, title: str, slug: str, body: str) -> UUID:
@@ -187,8 +191,8 @@ async def set_tags(session: WriteSession, key: UUID, names: Sequence[str]) -> No
 def _has_tag(name: str) -> ColumnElement[bool]:
     return (
         select(post_tags.c.post_id)
-        .join(Tag, Tag.id == post_tags.c.tag_id)
-        .where(post_tags.c.post_id == Post.id, Tag.name == name)
+        .join(Tag.__table__, _TAG.id == post_tags.c.tag_id)
+        .where(post_tags.c.post_id == _POST.id, _TAG.name == name)
         .exists()
     )
 

@@ -148,6 +148,7 @@ async def _read_back(session: WriteSession, key: UUID) -> PostRead:
 
 def _page(found: repository.Rows) -> Page[PostSummary]:
     rows, next_cursor = found
+    names = rows[0]._fields if rows else ()
     # From a dict and into the response's own type: neither is looked up or validated again by name.
-    items = [PostSummary.model_validate(dict(zip(row._fields, row, strict=True))) for row in rows]
+    items = [PostSummary.model_validate(dict(zip(names, row, strict=True))) for row in rows]
     return Page[PostSummary](items=items, next_cursor=next_cursor)

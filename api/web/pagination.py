@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from fastapi import Query
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.orm import InstrumentedAttribute
+    from sqlalchemy.sql.elements import KeyedColumnElement
 
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 20
@@ -38,6 +39,9 @@ Cursor = Annotated[
     Query(max_length=_MAX_CURSOR, description="`next_cursor` of the page before; none for the first page."),
 ]
 
+
+#: A mapped attribute, a table's column or a label of a subquery.
+KeyColumn: TypeAlias = "InstrumentedAttribute[Any] | KeyedColumnElement[Any]"
 
 T = TypeVar("T")
 SelectT = TypeVar("SelectT", bound=Select[Any])
@@ -60,7 +64,7 @@ class InvalidCursorError(BadRequestError):
 
 def keyset(
     statement: SelectT,
-    columns: Sequence[InstrumentedAttribute[Any]],
+    columns: Sequence[KeyColumn],
     cursor: str | None,
     limit: int,
     *,
@@ -92,9 +96,7 @@ def keyset(
     return statement.where(row < position if descending else row > position)
 
 
-def cut(
-    rows: Sequence[T], columns: Sequence[InstrumentedAttribute[Any]], limit: int
-) -> tuple[list[T], str | None]:
+def cut(rows: Sequence[T], columns: Sequence[KeyColumn], limit: int) -> tuple[list[T], str | None]:
     """Return the page's rows and, when there are more, the cursor of the next page."""
     page = list(rows[:limit])
     if len(rows) <= limit:
@@ -108,7 +110,7 @@ def _encode(values: Sequence[UUID | datetime | str | int]) -> str:
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, columns: Sequence[InstrumentedAttribute[Any]]) -> list[UUID | datetime | str | int]:
+def _decode(cursor: str, columns: Sequence[KeyColumn]) -> list[UUID | datetime | str | int]:
     try:
         plain = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [_value(value, column) for value, column in zip(plain, columns, strict=True)]
@@ -118,7 +120,7 @@ def _decode(cursor: str, columns: Sequence[InstrumentedAttribute[Any]]) -> list[
         raise InvalidCursorError(message) from None
 
 
-def _value(value: object, column: InstrumentedAttribute[Any]) -> UUID | datetime | str | int:
+def _value(value: object, column: KeyColumn) -> UUID | datetime | str | int:
     """Return the value in the column's type, or refuse what PostgreSQL would not take as one."""
     kind = column.type.python_type
     if kind is int and type(value) is int:
