@@ -81,7 +81,7 @@ class TestOutput:
         assert missing["isBase64Encoded"] is False
         assert json.loads(missing["body"])["code"] == "NOT_FOUND"
         assert json.loads(ready["body"])["database"]["detail"].startswith("DATABASE_URL: ")
-        assert "SETTINGS_INVALID: DATABASE_URL: is not set" in [line["message"] for line in lines]
+        assert "SETTINGS_INVALID: DATABASE_URL: is not set" in [line.get("message") for line in lines]
         assert logged == [(200, True), (404, False), (503, False)]
         assert lines[0]["request_id"] == health["headers"]["x-request-id"]
 
