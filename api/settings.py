@@ -1,7 +1,7 @@
 """Everything that differs between environments, read from environment variables and from nothing else.
 
 Nothing is read on import: the app starts without `DATABASE_URL` and says what is missing when first asked
-(`/readyz` says it best).
+(`/readyz` names the variables, the log the reasons).
 """
 
 from __future__ import annotations
