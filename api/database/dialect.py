@@ -268,8 +268,8 @@ class Connection(AsyncAdapt_asyncpg_connection):
         left = remaining()
         if left is not None and left < self._dialect.statement_timeout(settings):
             settings["statement_timeout"] = f"{max(1, int(left * 1000))}ms"
-        if self.autocommit and not settings:
-            return None
+        if self.autocommit and not (self.readonly and settings):
+            return None  # a write in AUTOCOMMIT has nobody to send its COMMIT
         isolation = None if self.autocommit else self.isolation_level
         return begin_message(isolation, readonly=self.readonly, deferrable=self.deferrable, settings=settings)
 

@@ -29,11 +29,14 @@ _BY_SQLSTATE: Final[dict[str, type[errors.DatabaseError]]] = {
     "23514": errors.CheckViolationError,
     "25P03": errors.ConnectionLostError,
     "25P04": errors.ConnectionLostError,
+    "25006": errors.DatabaseUnavailableError,  # a standby after a failover
     "28000": errors.DatabaseAuthenticationError,
     "28P01": errors.DatabaseAuthenticationError,
     "3D000": errors.DatabaseUnavailableError,
     "40001": errors.SerializationError,
     "40P01": errors.DeadlockError,
+    "53100": errors.DatabaseUnavailableError,  # its disk is full
+    "53200": errors.DatabaseUnavailableError,
     "53300": errors.DatabaseUnavailableError,
     "55P03": errors.LockTimeoutError,
     "57014": errors.StatementTimeoutError,

@@ -69,6 +69,17 @@ class TestDeadline:
             await session.execute(STATE)
 
     @pytest.mark.asyncio
+    async def test_write_in_autocommit_is_kept_with_little_time_left(
+        self, engine: AsyncEngine, owner: psycopg.Connection
+    ) -> None:
+        """A script that writes past the sessions, in AUTOCOMMIT, has no COMMIT to lose."""
+        owner.execute("CREATE TABLE kept (id int)")
+        autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with time_left(7), autocommit.connect() as connection:
+            await connection.execute(text("INSERT INTO kept VALUES (1)"))
+        assert owner.execute("SELECT id FROM kept").fetchall() == [(1,)]
+
+    @pytest.mark.asyncio
     async def test_shorter_own_timeout_wins(self, engine: AsyncEngine) -> None:
         """A transaction never gets more than it asked for."""
         own = Timeouts(statement=3)

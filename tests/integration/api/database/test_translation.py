@@ -128,6 +128,14 @@ class TestConcurrency:
             await execute(engine, "DELETE FROM parent", timeouts=Timeouts(lock=0.1))
 
     @pytest.mark.asyncio
+    async def test_server_that_takes_no_writes(self, engine: AsyncEngine) -> None:
+        """A standby after a failover is a database that is not available, not a bug."""
+        with pytest.raises(errors.DatabaseUnavailableError):
+            async with read(engine) as session, write(session) as writer:
+                await writer.execute(text("SET TRANSACTION READ ONLY"))
+                await writer.execute(text("CREATE TABLE refused ()"))
+
+    @pytest.mark.asyncio
     async def test_lock_not_waited_for(self, engine: AsyncEngine, owner: psycopg.Connection) -> None:
         """NOWAIT is answered by the same error."""
         with owner.transaction(), pytest.raises(errors.LockTimeoutError):
