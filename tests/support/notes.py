@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, MetaData, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.database.base import Base, Timestamps, UuidKey
+from api.database.base import NAMING_CONVENTION, Base, Timestamps, UuidKey
 from api.database.engine import make_engine
 from api.database.session import WriteSession, read, write
 
@@ -20,18 +20,24 @@ if TYPE_CHECKING:
     from tests.support.databases import Database
 
 
-class Note(UuidKey, Timestamps, Base):
+class OwnBase(Base):
+    """The application's base with other metadata: its tables are none of the application's."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class Note(UuidKey, Timestamps, OwnBase):
     """A table of these tests only."""
 
     __tablename__ = "test_note"
-    __table_args__ = {"info": {"skip_autogenerate": True}}  # noqa: RUF012  typed by DeclarativeBase
     text: Mapped[str]
     parent_id: Mapped[int | None] = mapped_column(
         ForeignKey("test_parent.id", deferrable=True, initially="DEFERRED")
     )
 
 
-class Parent(Base):
+class Parent(OwnBase):
     """What a note may refer to."""
 
     __tablename__ = "test_parent"
@@ -42,8 +48,7 @@ async def create_tables(database: Database) -> None:
     """Create both as the owner."""
     owner = make_engine(database.direct)
     async with owner.begin() as connection:
-        tables = [Base.metadata.tables[name] for name in ("test_parent", "test_note")]
-        await connection.run_sync(Base.metadata.create_all, tables=tables)
+        await connection.run_sync(OwnBase.metadata.create_all)
     await owner.dispose()
 
 
