@@ -62,7 +62,7 @@ def empty_database(world: World) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def template(world: World) -> Iterator[Database]:
     """The migrated database that `database` copies; nobody may be connected to it then."""
-    from infra.migrate import runner  # noqa: PLC0415  Alembic's import is paid by those who use it
+    from infra.migrate import runner
 
     with world.new_database() as database:
         runner.apply(load_project(Path(__file__).parent), database.direct)
