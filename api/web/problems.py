@@ -262,7 +262,10 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 async def _invalid_request(request: Request, error: RequestValidationError) -> Response:
     # Where and why, never what: the input may be a password.
-    errors = [{"pointer": _pointer(item["loc"]), "detail": item["msg"]} for item in error.errors()]
+    errors = [
+        {"pointer": _pointer(item["loc"]), "detail": item["msg"].removeprefix("Value error, ")}
+        for item in error.errors()
+    ]
     detail = "The request is not valid; see `errors`."
     return problem_response(request.scope, 422, "VALIDATION_FAILED", detail, extensions={"errors": errors})
 
