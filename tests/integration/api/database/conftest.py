@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from api.database.engine import make_engine
 from tests.support.items import count
+from tests.support.notes import create_tables
 from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ async def engine_to() -> AsyncIterator[Callable[..., AsyncEngine]]:
 def engine(engine_to: Callable[..., AsyncEngine], empty_database: Database) -> AsyncEngine:
     """The application's engine through the pooler."""
     return engine_to(empty_database.pooled)
+
+
+@pytest_asyncio.fixture
+async def notes_engine(engine_to: Callable[..., AsyncEngine], empty_database: Database) -> AsyncEngine:
+    """The application's engine over the tables of `tests.support.notes`, impatient for the pool."""
+    await create_tables(empty_database)
+    return engine_to(empty_database.pooled, pool_timeout=0.2)
 
 
 @pytest.fixture

@@ -3,52 +3,41 @@
 from __future__ import annotations
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import select
 
 from api.database.base import uuid7
-from api.database.engine import make_engine
 from api.database.repository import Repository
 from api.database.session import read
-from tests.support.notes import Note, create_tables, writing
-
-
-@pytest_asyncio.fixture
-async def engine(empty_database):
-    """An engine as the function has it, over the two tables."""
-    await create_tables(empty_database)
-    engine = make_engine(empty_database.pooled, pool_timeout=0.2)
-    yield engine
-    await engine.dispose()
+from tests.support.notes import Note, writing
 
 
 class TestRepository:
     notes = Repository(Note)
 
     @pytest.mark.asyncio
-    async def test_add_returns_what_the_server_made(self, engine):
+    async def test_add_returns_what_the_server_made(self, notes_engine):
         """Server defaults are there after the INSERT, without another statement."""
-        async with writing(engine) as session:
+        async with writing(notes_engine) as session:
             note = await self.notes.add(session, Note(text="a"))
             assert note.created_at.tzinfo is not None
 
     @pytest.mark.asyncio
-    async def test_get_finds_by_key_or_nothing(self, engine):
+    async def test_get_finds_by_key_or_nothing(self, notes_engine):
         """A key that is not there is `None`, not an exception."""
-        async with writing(engine) as session:
+        async with writing(notes_engine) as session:
             note = await self.notes.add(session, Note(text="a"))
-        async with read(engine) as session:
+        async with read(notes_engine) as session:
             found = await self.notes.get(session, note.id)
             assert found is not None
             assert found.text == "a"
             assert await self.notes.get(session, uuid7()) is None
 
     @pytest.mark.asyncio
-    async def test_list_returns_rows_in_the_statements_order(self, engine):
+    async def test_list_returns_rows_in_the_statements_order(self, notes_engine):
         """The statement decides filter, order and limit."""
-        async with writing(engine) as session:
+        async with writing(notes_engine) as session:
             for name in "cab":
                 await self.notes.add(session, Note(text=name))
-        async with read(engine) as session:
+        async with read(notes_engine) as session:
             rows = await self.notes.list(session, select(Note).order_by(Note.text).limit(2))
         assert [row.text for row in rows] == ["a", "b"]

@@ -9,26 +9,16 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from api.database import engine as engine_module
-from api.database.engine import make_engine
 from api.database.errors import ForeignKeyViolationError
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001  FastAPI reads annotations
-from tests.support.notes import Note, create_tables, texts
-
-
-@pytest_asyncio.fixture
-async def engine(empty_database):
-    """An engine as the function has it, over the two tables."""
-    await create_tables(empty_database)
-    engine = make_engine(empty_database.pooled, pool_timeout=0.2)
-    yield engine
-    await engine.dispose()
+from tests.support.notes import Note, texts
 
 
 class TestDependencies:
     @pytest_asyncio.fixture
-    async def client(self, engine, monkeypatch):
+    async def client(self, notes_engine, monkeypatch):
         """An application of three routes."""
-        monkeypatch.setattr(engine_module, "_engine", engine)
+        monkeypatch.setattr(engine_module, "_engine", notes_engine)
         app = FastAPI()
 
         @app.post("/notes", status_code=201)
@@ -55,16 +45,16 @@ class TestDependencies:
             yield client
 
     @pytest.mark.asyncio
-    async def test_commit_that_fails_is_not_acknowledged(self, client, engine):
+    async def test_commit_that_fails_is_not_acknowledged(self, client, notes_engine):
         """A constraint that speaks at COMMIT turns the answer into a conflict: the commit comes first."""
         assert (await client.post("/notes", params={"parent": 5})).status_code == 409
-        assert await texts(engine) == []
+        assert await texts(notes_engine) == []
 
     @pytest.mark.asyncio
-    async def test_success_is_committed_when_the_answer_arrives(self, client, engine):
+    async def test_success_is_committed_when_the_answer_arrives(self, client, notes_engine):
         """A 201 means committed."""
         assert (await client.post("/notes")).status_code == 201
-        assert await texts(engine) == ["a"]
+        assert await texts(notes_engine) == ["a"]
 
     @pytest.mark.asyncio
     async def test_both_dependencies_are_one_session(self, client):
