@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _TABLE_RIGHTS: Final = sql.SQL("SELECT, INSERT, UPDATE, DELETE")
 _SEQUENCE_RIGHTS: Final = sql.SQL("USAGE, SELECT")
+#: Of the tables that record migrations: who could write them could make an unfit schema look fit.
+_BOOKKEEPING_RIGHTS: Final = sql.SQL("SELECT")
 
 
 def provision(
@@ -95,14 +97,14 @@ def grant(connection: psycopg.Connection, *, owner: str, application: str) -> No
         [owner],
     ).fetchall()
     for name, is_sequence in existing:
-        rights = _SEQUENCE_RIGHTS if is_sequence else _TABLE_RIGHTS
-        _run(
-            connection,
-            "GRANT {} ON {} TO {}",
-            rights,
-            sql.SQL("SEQUENCE {}" if is_sequence else "TABLE {}").format(sql.Identifier("public", name)),
-            app,
+        relation = sql.SQL("SEQUENCE {}" if is_sequence else "TABLE {}").format(
+            sql.Identifier("public", name)
         )
+        rights = _SEQUENCE_RIGHTS if is_sequence else _TABLE_RIGHTS
+        if name == "alembic_version" or name.startswith("bough_"):
+            _run(connection, "REVOKE ALL ON {} FROM {}", relation, app)
+            rights = _BOOKKEEPING_RIGHTS
+        _run(connection, "GRANT {} ON {} TO {}", rights, relation, app)
 
 
 def _make_role(connection: psycopg.Connection, name: str, password: str) -> None:

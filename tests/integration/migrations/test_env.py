@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from infra.branches import application_role
 from infra.migrate import runner
+from tests.support.databases import APPLICATION, OWNER
 from tests.support.histories import query, recorded
 
 if TYPE_CHECKING:
@@ -89,9 +91,11 @@ class TestProtection:
     def test_the_application_reads_but_never_writes_them(
         self, history: History, empty_database: Database
     ) -> None:
-        """Otherwise a request could make the schema look fit, or unfit."""
+        """A request must not make the schema look fit, or unfit; provisioning again changes nothing."""
         history.write_three_tables()
         runner.apply(history.project, empty_database.direct)
+        with psycopg.connect(empty_database.superuser.libpq()) as connection:
+            application_role.grant(connection, owner=OWNER, application=APPLICATION)
         rights = query(
             empty_database.direct,
             """
