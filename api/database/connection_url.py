@@ -18,8 +18,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy.engine import URL
-
 from api.database.connection_url_field import field_schema
 from api.database.connection_url_parameters import (
     check_together,
@@ -53,6 +51,7 @@ if TYPE_CHECKING:
 
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
+    from sqlalchemy.engine import URL
 
 __all__ = ["ConnectionUrl", "ConnectionUrlError", "DirectUrl", "PooledUrl", "Provider"]
 
@@ -234,11 +233,12 @@ class ConnectionUrl:
         return client_context(self.sslmode, self._parameters)
 
     def _sqlalchemy(self, driver: str, query: dict[str, str]) -> URL:
-        password = self._parts.password
+        from sqlalchemy.engine import URL  # noqa: PLC0415  half a second that `bough status` need not pay
+
         return URL.create(
             driver,
             username=self.user,
-            password=None if password is None else password.reveal(),
+            password=None if self._parts.password is None else self._parts.password.reveal(),
             host=None if self._parts.is_socket else self.host,
             port=None if self._parts.is_socket else self.port,
             database=self.database,
