@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from api.database.connection_url import PooledUrl
 from infra.local import ports, processes
-from infra.local.errors import PoolerMissingError, start_error
+from infra.local.errors import PoolerMissingError, PortInUseError, start_error
 from infra.local.home import Home
 
 if TYPE_CHECKING:
@@ -109,12 +109,15 @@ class Pooler:
             chosen = port or ports.free_port(last_port if attempt == 0 else None)
             home.write_private(_CONFIGURATION, _configuration(postgres, settings, chosen))
             pooler = cls(folder, chosen, 0, home, program, password, tls is not None)
-            said = pooler._launch()
-            if not said:
-                return pooler
-            if "in use" not in said:
-                raise start_error("PgBouncer", said, folder / "pgbouncer.log")
-        raise ports.in_use(chosen, _PORT_HINT)
+            try:
+                pooler._launch()
+            except PortInUseError:
+                # Between choosing and binding another process can take the port: choose again.
+                if attempt + 1 == attempts:
+                    raise
+            else:
+                break
+        return pooler
 
     def url(self, database: str, user: str, password: str) -> PooledUrl:
         """Return the pooled URL of a database for one of the users."""
@@ -139,19 +142,21 @@ class Pooler:
         processes.end(self.pid, patience=1.0)
 
     def restart(self) -> None:
-        """End it at once and start it again on the same port: what clients see at a deploy of a pooler."""
+        """End it at once and start it again on the same port: what clients see at a deploy of a pooler.
+
+        Raises:
+            PortInUseError, ServerStartError: As `start`; the pooler is down.
+        """
         self.stop()
-        said = self._launch()
-        if said:
-            raise start_error("PgBouncer", said, self.folder / "pgbouncer.log")
+        self._launch()
 
     def remove(self) -> None:
         """Stop the pooler and delete its configuration and log."""
         self.stop()
         self._home.remove(self.folder)
 
-    def _launch(self) -> str:
-        """Start the program; return nothing when it answers, or what it said when it ended instead."""
+    def _launch(self) -> None:
+        """Start the program and return when it answers; raise what it said when it ends instead."""
         # It takes a pid file for a running instance when another process has got that pid since.
         (self._home.path / "pgbouncer.pid").unlink(missing_ok=True)
         log = self.folder / "pgbouncer.log"
@@ -165,9 +170,12 @@ class Pooler:
             except psycopg.OperationalError:
                 time.sleep(0.01)
             else:
-                return ""
+                return
         self.stop()
-        return log.read_bytes()[said_before:].decode(errors="replace") or "it said nothing"
+        said = log.read_bytes()[said_before:].decode(errors="replace")
+        if "in use" in said:
+            raise ports.in_use(self.port, _PORT_HINT)
+        raise start_error("PgBouncer", said, log)
 
 
 def running(folder: Path) -> int | None:

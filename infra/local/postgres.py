@@ -16,7 +16,7 @@ import psycopg
 
 from api.database.connection_url import DirectUrl
 from infra.local import ports, processes
-from infra.local.errors import ServerStartError, start_error
+from infra.local.errors import PortInUseError, ServerStartError, start_error
 from infra.local.home import Home, postgres_programs
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class PostgresCluster:
     port: int
     pid: int
     _home: Home = field(repr=False)
+    _settings: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def start(
@@ -75,7 +76,6 @@ class PostgresCluster:
             DiskFullError: The disk is full; earlier data is untouched.
         """
         home = Home.of(folder)
-        log = folder / "postgres.log"
         data = home.path / "data"
         if not data.exists():
             _create(home, durable=durable)
@@ -84,25 +84,23 @@ class PostgresCluster:
         if running is not None:
             kept = _last_port(data) if port is None else port
             if kept is not None and _last_command(data) == _quoted(_command(data, kept, wanted)):
-                cluster = cls(folder, kept, running, home)
+                cluster = cls(folder, kept, running, home, wanted)
                 if cluster._answers():
                     return cluster
             processes.end(running, signal.SIGINT, patience=30.0)
-        _clear_remains(data)
         attempts = 1 if port else 3
         for attempt in range(attempts):
             chosen = port or ports.free_port(_last_port(data) if attempt == 0 else None)
-            said_before = log.stat().st_size if log.exists() else 0
-            pid = processes.spawn(
-                _command(data, chosen, wanted), cwd=home.path, log=log, account=home.account
-            )
-            if _is_ready(data, pid):
-                return cls(folder, chosen, pid, home)
-            said = log.read_bytes()[said_before:].decode(errors="replace")
-            # Between choosing and binding another process can take the port: choose again.
-            if "Address already in use" not in said:
-                raise start_error("PostgreSQL", said, log)
-        raise ports.in_use(chosen, hint="stop what uses it, or start on another port")
+            cluster = cls(folder, chosen, 0, home, wanted)
+            try:
+                cluster._launch()
+            except PortInUseError:
+                # Between choosing and binding another process can take the port: choose again.
+                if attempt + 1 == attempts:
+                    raise
+            else:
+                break
+        return cluster
 
     def superuser_url(self, database: str = "postgres") -> DirectUrl:
         """Return the superuser's URL; the password is random and lies beside the data, mode 0600."""
@@ -125,10 +123,33 @@ class PostgresCluster:
         how = signal.SIGINT if mode == "fast" else signal.SIGQUIT
         processes.end(self.pid, how, patience=30.0)
 
+    def restart(self) -> None:
+        """Stop the server unless it has ended by itself, and start it again on the same port.
+
+        Raises:
+            PortInUseError, ServerStartError, DiskFullError: As `start`; the server is down.
+        """
+        self.stop()
+        self._launch()
+
     def remove(self) -> None:
         """Stop the server and delete its data and log."""
         self.stop("immediate")
         self._home.remove(self.folder)
+
+    def _launch(self) -> None:
+        """Start the program; return when it accepts connections, raise what it said when it ends instead."""
+        data, log = self._home.path / "data", self.folder / "postgres.log"
+        _clear_remains(data)
+        said_before = log.stat().st_size if log.exists() else 0
+        command = _command(data, self.port, self._settings)
+        self.pid = processes.spawn(command, cwd=self._home.path, log=log, account=self._home.account)
+        if _is_ready(data, self.pid):
+            return
+        said = log.read_bytes()[said_before:].decode(errors="replace")
+        if "Address already in use" in said:
+            raise ports.in_use(self.port, hint="stop what uses it, or start on another port")
+        raise start_error("PostgreSQL", said, log)
 
 
 def running(folder: Path) -> int | None:

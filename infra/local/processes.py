@@ -29,6 +29,8 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 def spawn(argv: Sequence[str], *, cwd: Path, log: Path, account: pwd.struct_passwd | None) -> int:
     """Start a server in a session of its own, so that Ctrl-C reaches us and not it; return its pid."""
+    for earlier in _children.values():
+        earlier.poll()  # reaps those that somebody else ended
     with log.open("ab") as output:
         child = subprocess.Popen(  # noqa: S603  the program is ours and no shell is involved
             argv,
