@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.config import load_project
 from infra.errors import InfraError
-from infra.local import world
+from infra.local import watch, world
 from infra.local.own_folder import read_secrets
+from infra.local.revival import revived
 from scripts import output
 from scripts.output import OutputFormat
+from scripts.signals import EndingSignals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
     from infra.aws.artifact import Artifact
     from infra.config import Project
     from infra.local.function_host import FunctionHost
+    from infra.local.rebuilds import Rebuilds
+    from infra.local.watch import Snapshot
 
 
 def up(
@@ -43,28 +44,32 @@ def up(
     # Imported here: Alembic and uvicorn take half a second that `bough status` need not pay.
     from infra.aws.artifact import build_folder  # noqa: PLC0415  see above
     from infra.local.function_host import FunctionHost  # noqa: PLC0415  see above
+    from infra.local.rebuilds import Rebuilds  # noqa: PLC0415  see above
     from infra.migrate import runner  # noqa: PLC0415  see above
 
     project = load_project(Path.cwd())
-    with _Signals() as signals, world.hold(project.root, port):
+    with EndingSignals() as signals, world.hold(project.root, port), ExitStack() as servers:
         output.say("Starting PostgreSQL and PgBouncer")
-        with world.databases(project.root, fresh=fresh, warn=output.say) as databases:
-            if (project.root / project.migrations).is_dir():
-                output.say(f"Migrating {databases.database_url_unpooled}")
-                for run in runner.apply(project, databases.database_url_unpooled).runs:
-                    output.say(f"  {run.id} {run.message} ({run.seconds:.2f} s)")
-            output.say("Packaging")
-            artifact = build_folder(project, project.root / ".bough" / "artifact")
-            host = FunctionHost(
-                artifact.folder,
-                artifact.handler,
-                databases.environment(read_secrets(project.root).auth_secret),
-                port=port,
-                max_environments=environments,
-                log=sys.stderr,
-            )
-            asyncio.run(_serve(project, databases, artifact, host, signals, reload=reload))
-            output.say("Stopping")
+        with signals.held_back():
+            databases = servers.enter_context(world.databases(project.root, fresh=fresh, warn=output.say))
+        if (project.root / project.migrations).is_dir():
+            output.say(f"Migrating {databases.database_url_unpooled}")
+            for run in runner.apply(project, databases.database_url_unpooled).runs:
+                output.say(f"  {run.id} {run.message} ({run.seconds:.2f} s)")
+        output.say("Packaging")
+        packaged_at = watch.snapshot(project)
+        artifact = build_folder(project, project.root / ".bough" / "artifact")
+        host = FunctionHost(
+            artifact.folder,
+            artifact.handler,
+            databases.environment(read_secrets(project.root).auth_secret),
+            port=port,
+            max_environments=environments,
+            log=sys.stderr,
+        )
+        served = _Served(project, databases, host, artifact, Rebuilds(project))
+        signals.run(served.run(packaged_at if reload else None))
+        output.say("Stopping")
 
 
 def down(
@@ -101,91 +106,69 @@ def status(
     output.show(record, output_format)
 
 
-async def _serve(
-    project: Project,
-    databases: world.Databases,
-    artifact: Artifact,
-    host: FunctionHost,
-    signals: _Signals,
-    *,
-    reload: bool,
-) -> None:
-    """Serve until a signal, and publish the world's state meanwhile."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals.then(lambda: loop.call_soon_threadsafe(stopped.set))
-    watching = None
-    await host.start()
-    try:
+@dataclass(slots=True)
+class _Served:
+    """A world whose databases run, and the artifact that is served."""
+
+    project: Project
+    databases: world.Databases
+    host: FunctionHost
+    artifact: Artifact
+    rebuilds: Rebuilds
+
+    async def run(self, packaged_at: Snapshot | None) -> None:
+        """Serve until cancelled; with `packaged_at` package again what changes after it.
+
+        Raises:
+            InfraError: A server ended and cannot be started again.
+        """
+        tasks = []
+        try:
+            await self.host.start()
+            self._publish()
+            output.say(f"API  {self.host.url}")
+            output.say(f"Docs {self.host.url}/docs")
+            output.say("Ctrl-C stops everything; `bough status -o json` shows the database's URLs")
+            tasks.append(asyncio.create_task(self._revive()))
+            if packaged_at is not None:
+                tasks.append(asyncio.create_task(self._reload(packaged_at)))
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.host.stop()
+
+    def _publish(self) -> None:
         world.write_state(
-            project.root,
+            self.project.root,
             world.State(
                 pid=os.getpid(),
-                api_url=host.url,
-                database_url=databases.database_url,
-                database_url_unpooled=databases.database_url_unpooled,
-                artifact=str(artifact.folder),
-                handler=artifact.handler,
-                postgres_pid=databases.postgres.pid,
-                pooler_pid=databases.pooler.pid if databases.pooler else None,
+                api_url=self.host.url,
+                database_url=self.databases.database_url,
+                database_url_unpooled=self.databases.database_url_unpooled,
+                artifact=str(self.artifact.folder),
+                handler=self.artifact.handler,
+                postgres_pid=self.databases.postgres.pid,
+                pooler_pid=self.databases.pooler.pid if self.databases.pooler else None,
             ),
         )
-        output.say(f"API  {host.url}")
-        output.say(f"Docs {host.url}/docs")
-        output.say("Ctrl-C stops everything; `bough status -o json` shows the database's URLs")
-        if reload:
-            watching = asyncio.create_task(_rebuild(project, artifact.folder, host))
-        await stopped.wait()
-    finally:
-        if watching:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-        await host.stop()
 
+    async def _revive(self) -> None:
+        async with aclosing(revived(self.databases, output.say)) as revivals:
+            async for _ in revivals:
+                self._publish()
 
-async def _rebuild(project: Project, folder: Path, host: FunctionHost) -> None:
-    """Package and serve every change; one that cannot be packaged leaves the last good one in service."""
-    from infra.aws.artifact import build_folder  # noqa: PLC0415  see `up`
-    from infra.local import watch  # noqa: PLC0415  see `up`
-
-    async with aclosing(watch.changes(project)) as changes:
-        async for _ in changes:
-            try:
-                await asyncio.to_thread(build_folder, project, folder)
-            except InfraError as error:
-                output.show_error(error)
-            else:
-                await host.reload(folder)
+    async def _reload(self, packaged_at: Snapshot) -> None:
+        """Package and serve every change; one that cannot be packaged leaves the last good one in service."""
+        async with aclosing(watch.changes(self.project, packaged_at)) as changes:
+            async for _ in changes:
+                in_use = {self.artifact.folder, *(each.artifact for each in self.host.environments())}
+                try:
+                    self.artifact = await asyncio.to_thread(self.rebuilds.build, in_use)
+                except InfraError as error:
+                    output.show_error(error)
+                    continue
+                await self.host.reload(self.artifact.folder)
+                self._publish()
                 output.say("Packaged again")
-
-
-class _Signals:
-    """Ctrl-C, `bough down` and a closed terminal end the command in order, and only once.
-
-    Before `then` was called the first signal raises `KeyboardInterrupt`; after, it calls what it
-    was given. Later ones are ignored: they would cut the ending short and leave processes behind.
-    """
-
-    _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def __init__(self) -> None:
-        self._act: Callable[[], object] | None = None
-
-    def __enter__(self) -> Self:
-        self._before = {each: signal.signal(each, self._received) for each in self._ENDING}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
-
-    def then(self, act: Callable[[], object]) -> None:
-        """Call `act` from now on instead of raising."""
-        self._act = act
-
-    def _received(self, _signal: int, _frame: FrameType | None) -> None:
-        for each in self._ENDING:
-            signal.signal(each, signal.SIG_IGN)
-        if self._act is None:
-            raise KeyboardInterrupt
-        self._act()

@@ -19,6 +19,7 @@ from infra.aws import dependencies, distributions, sources
 from infra.aws.bytecode import compile_folder
 from infra.disk import disk_full_translated
 from infra.errors import InfraError
+from infra.local import own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,9 +85,10 @@ def build_folder(project: Project, folder: Path) -> Artifact:
         ConfigError, DependenciesError, RevisionsError: The project is not fit to be packaged.
     """
     folder = folder.resolve()
-    lock = dependencies.locked(project.root)
-    files = sources.own_files(project)
-    head, revisions = sources.revisions(project.root / project.migrations)
+    with _translated(folder):
+        lock = dependencies.locked(project.root)
+        files = sources.own_files(project)
+        head, revisions = sources.revisions(project.root / project.migrations)
     build_module = _BUILD_MODULE.format(app=project.app, head=head, revisions=revisions)
     with _translated(folder), _locked(project):
         fingerprint = _fingerprint(project, lock, files, build_module)
@@ -183,12 +185,7 @@ def _requirements(project: Project) -> dict[str, str]:
 @contextlib.contextmanager
 def _locked(project: Project) -> Iterator[None]:
     """Hold the project's build lock; the system releases it when the process ends, however it ends."""
-    state = project.root / ".bough"
-    state.mkdir(exist_ok=True)
-    ignore = state / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
-    with (state / "package.lock").open("w") as file:
+    with (own_folder.folder(project.root) / "package.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -28,6 +28,7 @@ class EnvironmentStatus:
 
     pid: int | None
     state: State
+    artifact: Path
 
 
 class EnvironmentPool:
@@ -90,7 +91,9 @@ class EnvironmentPool:
 
     def statuses(self) -> tuple[EnvironmentStatus, ...]:
         """Return every environment that has not ended."""
-        return tuple(EnvironmentStatus(each.pid, each.state) for each in self._environments)
+        return tuple(
+            EnvironmentStatus(each.pid, each.state, each.function.artifact) for each in self._environments
+        )
 
     def _take_idle(self) -> ExecutionEnvironment | None:
         while self._idle:

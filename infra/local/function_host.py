@@ -143,7 +143,11 @@ class FunctionHost:
             await self.stop()
 
     async def reload(self, artifact: Path) -> None:
-        """Serve later invocations from another artifact folder, or from the same one built anew."""
+        """Serve later invocations from another artifact folder.
+
+        Those that run end on the old one, which must stay as it is meanwhile: what they have not
+        imported yet they read from there. `environments` says which folders are in use.
+        """
         self._running().reload(artifact)
 
     async def invoke(self, event: Mapping[str, Any]) -> Any:

@@ -15,28 +15,33 @@ if TYPE_CHECKING:
     from infra.config import Project
 
 
-async def changes(project: Project, interval: float = 0.5) -> AsyncGenerator[None, None]:
+Snapshot = dict[str, tuple[int, int]]
+
+
+async def changes(project: Project, before: Snapshot, interval: float = 0.5) -> AsyncGenerator[None, None]:
     """Yield each time that the project's own files, its lock or its revisions have changed.
 
     Looks every `interval` seconds at sizes and times: a system's own notifications differ on every
-    platform and do not cross into containers.
+    platform and do not cross into containers. `before` was taken ahead of packaging, so that what
+    was saved meanwhile counts.
     """
-    before = await asyncio.to_thread(_snapshot, project)
     while True:
-        await asyncio.sleep(interval)
-        now = await asyncio.to_thread(_snapshot, project)
+        now = await asyncio.to_thread(snapshot, project)
         if now != before:
             before = now
             yield
+        await asyncio.sleep(interval)
 
 
-def _snapshot(project: Project) -> dict[str, tuple[int, int]]:
+def snapshot(project: Project) -> Snapshot:
+    """Return when each file was changed last, and its size; whatever is being replaced is left out."""
     found = {}
-    with suppress(InfraError):  # a package that is being renamed; building says what is wrong
+    # A package that is being renamed, a folder that has just gone: building says what is wrong.
+    with suppress(InfraError, OSError):
         files = [project.root / "uv.lock", *sources.own_files(project).values()]
         files += (project.root / project.migrations / "versions").glob("*.py")
         for path in files:
-            with suppress(FileNotFoundError):  # an editor that replaces the file just now
+            with suppress(OSError):
                 status = path.stat()
                 found[str(path)] = (status.st_mtime_ns, status.st_size)
     return found

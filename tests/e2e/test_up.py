@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +18,26 @@ import pytest
 
 from infra.aws.artifact import build_folder
 from infra.config import load_project
+from infra.local import world
 from infra.local.processes import is_running
+from infra.local.runtime_folder import runtime_folder
 from tests.support.bough_up import REPOSITORY, BoughUp, alive, bough, copy_kit, remove
+
+#: A route that imports a module of its project only when it is told to.
+WAITING_ROUTE = """
+
+@application.get("/late")
+def late(folder: str) -> int:
+    import time
+    from pathlib import Path
+
+    Path(folder, "begun").touch()
+    while not Path(folder, "go").exists():
+        time.sleep(0.02)
+    from shop.late import VERSION
+
+    return VERSION
+"""
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +52,10 @@ def kit(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def packaged_shop(tmp_path_factory):
-    """A small project of somebody's, packaged once."""
+    """A small project of somebody's, packaged once, and the runtime client beside it."""
     root = tmp_path_factory.mktemp("shop") / "shop"
     shutil.copytree(REPOSITORY / "tests" / "projects" / "plain_fastapi", root)
-    build_folder(load_project(root), root / ".bough" / "artifact")
+    runtime_folder(build_folder(load_project(root), root / ".bough" / "artifact").folder)
     return root
 
 
@@ -44,13 +63,16 @@ def packaged_shop(tmp_path_factory):
 def shop(packaged_shop, tmp_path):
     """A copy of it for one test."""
     root = tmp_path / "shop"
-    shutil.copytree(packaged_shop, root)
+    shutil.copytree(packaged_shop, root, ignore=shutil.ignore_patterns(".bough"))
+    # Built folders are replaced whole, never written to: links save copying them.
+    shutil.copytree(packaged_shop / ".bough", root / ".bough", copy_function=os.link)
     yield root
     remove(root)
 
 
 def execute(up, statement):
-    with psycopg.connect(up.status()["database_url_unpooled"], autocommit=True) as connection:
+    url = world.read_state(up.root).database_url_unpooled
+    with psycopg.connect(url.libpq(), autocommit=True) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else None
 
@@ -99,6 +121,23 @@ class TestServing:
         assert httpx2.get(f"{kit.url}/healthz").status_code == 200
 
 
+class TestServers:
+    def test_killed_servers_are_started_again(self, kit):
+        """What ended is named, the API works on, and `bough status` knows the new processes."""
+        before = world.read_state(kit.root)
+        for pid in (before.postgres_pid, before.pooler_pid):
+            os.kill(pid, signal.SIGKILL)
+        kit.wait_for("ended by itself; starting it again", times=2)
+
+        def published():
+            state = world.read_state(kit.root)
+            return before.postgres_pid != state.postgres_pid and before.pooler_pid != state.pooler_pid
+
+        kit.wait_until(published)
+        response = httpx2.get(f"{kit.url}/readyz", timeout=30)
+        assert response.status_code == 200, response.text
+
+
 class TestEnding:
     def test_ctrl_c_leaves_no_process_and_the_next_start_is_quick(self, shop):
         """Everything ends, data stays, the port is free, and the second start takes under 5 s."""
@@ -126,12 +165,23 @@ class TestEnding:
         assert (done.returncode, done.stderr) == (0, "Nothing was running\n")
         assert not (shop / ".bough" / "postgres").exists()
 
-    def test_ctrl_c_during_the_start_leaves_no_process(self, shop):
-        """An impatient user leaves nothing behind either."""
-        with BoughUp(shop, wait_for="Packaging") as up:
+    @pytest.mark.parametrize(
+        ("sign", "code"),
+        [
+            pytest.param("postgres/postgres.log", 130, id="PostgreSQL starts"),
+            pytest.param(".runtime-*", 0, id="the function host starts"),
+        ],
+    )
+    def test_ctrl_c_during_the_start_leaves_no_process(self, shop, sign, code):
+        """An impatient user leaves nothing behind either, and reads no traceback."""
+        own = shop / ".bough"
+        shutil.rmtree(next(own.glob("runtime-*")))
+        with BoughUp(shop, wait_for="Starting") as up:
+            up.wait_until(lambda: any(own.glob(sign)))
             before = {process.pid for process in psutil.Process(up.process.pid).children(recursive=True)}
-            assert up.end(signal.SIGINT) in {0, 130}
+            assert up.end(signal.SIGINT) == code
             assert not any(map(is_running, before))
+            assert "Traceback" not in up.said
         assert json.loads(bough(shop, "status", "-o", "json").stdout) == {"state": "stopped"}
 
 
@@ -155,10 +205,9 @@ class TestAfterAKill:
         """`kill -9` of `bough up` alone: its functions end, status tells what runs, the next takes over."""
         with BoughUp(shop) as killed:
             httpx2.get(f"{killed.url}/items/a")
-            functions = psutil.Process(killed.process.pid).children(recursive=True)
-            functions = [process for process in functions if "awslambdaric" in process.cmdline()]
+            functions = killed.environments()
             assert functions
-            postgres = killed.status()["pids"]["postgres"]
+            postgres = world.read_state(shop).postgres_pid
             os.kill(killed.process.pid, signal.SIGKILL)
             killed.process.wait()
             assert alive(functions) == []
@@ -166,7 +215,7 @@ class TestAfterAKill:
             assert done.returncode == 1
             assert json.loads(done.stdout)["left_running"]["postgres"] == postgres
             with BoughUp(shop) as up:
-                assert up.status()["pids"]["postgres"] == postgres
+                assert world.read_state(shop).postgres_pid == postgres
                 assert httpx2.get(f"{up.url}/items/a").status_code == 200
 
 
@@ -185,17 +234,37 @@ class TestBadInput:
 
 class TestOptions:
     def test_fresh_deletes_the_local_data(self, shop):
-        """`--fresh` is a new database, and only then."""
-        with BoughUp(shop) as up:
-            execute(up, "CREATE TABLE kept ()")
+        """`--fresh` is a new database; that data stays otherwise is shown above."""
+        with (
+            world.databases(shop, fresh=False, warn=pytest.fail) as databases,
+            psycopg.connect(databases.database_url_unpooled.libpq()) as connection,
+        ):
+            connection.execute("CREATE TABLE kept ()")
         with BoughUp(shop, "--fresh") as up:
             assert execute(up, "SELECT to_regclass('kept')") == [(None,)]
 
-    def test_reload_serves_the_edited_file(self, shop):
-        """With `--reload` a saved file is packaged and served; one that cannot be is reported."""
-        source = shop / "shop" / "main.py"
-        with BoughUp(shop, "--reload") as up:
-            assert httpx2.get(f"{up.url}/items/a").json()["size"] == 1
-            source.write_text(source.read_text().replace("size: int = 1", "size: int = 22"))
+    def test_reload_serves_what_was_saved_and_leaves_what_runs_alone(self, shop, tmp_path):
+        """With `--reload` later requests meet the new code; one under way imports the old, however late."""
+        late = shop / "shop" / "late.py"
+        with BoughUp(shop, "--reload") as up, ThreadPoolExecutor() as pool:
+            late.write_text("VERSION = 1")
+            with (shop / "shop" / "main.py").open("a") as source:
+                source.write(WAITING_ROUTE)
             up.wait_for("Packaged again")
-            assert httpx2.get(f"{up.url}/items/a", timeout=30).json()["size"] == 22
+            running = pool.submit(httpx2.get, f"{up.url}/late", params={"folder": str(tmp_path)}, timeout=60)
+            up.wait_until((tmp_path / "begun").exists)
+            late.write_text("VERSION = 22")
+            up.wait_for("Packaged again", times=2)
+            (tmp_path / "go").touch()
+            assert running.result().json() == 1
+            assert httpx2.get(f"{up.url}/late", params={"folder": str(tmp_path)}, timeout=30).json() == 22
+            assert Path(up.status()["artifact"], "shop", "late.py").read_text() == late.read_text()
+
+    def test_reload_reports_what_cannot_be_packaged(self, shop):
+        """The last good artifact stays in service until the project is whole again."""
+        with BoughUp(shop, "--reload") as up:
+            lock = (shop / "uv.lock").rename(shop / "away.lock")
+            up.wait_for("error[DEPENDENCIES_FAILED]: no uv.lock")
+            assert httpx2.get(f"{up.url}/items/a", timeout=30).json()["size"] == 1
+            lock.rename(shop / "uv.lock")
+            up.wait_for("Packaged again")

@@ -27,12 +27,6 @@ def kit(tmp_path_factory):
     remove(root)
 
 
-def environments(up):
-    """Return the processes of the function's environments."""
-    children = psutil.Process(up.process.pid).children(recursive=True)
-    return [child for child in children if "awslambdaric" in child.cmdline()]
-
-
 def authorization(up):
     """Register somebody and log them in."""
     who = {"email": "ada@example.com", "username": "ada", "password": "correct horse battery staple"}
@@ -60,7 +54,7 @@ def kill_one_at_work(up):
     """Kill an environment that has done some work and is not frozen."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        for process in environments(up):
+        for process in up.environments():
             if process.status() != psutil.STATUS_STOPPED and process.cpu_times().user > 1:
                 process.send_signal(signal.SIGKILL)
                 return
@@ -72,7 +66,7 @@ class TestLoad:
     def test_every_client_is_answered_and_nothing_is_done_twice(self, kit):
         """A frozen environment and one at work are killed; each post is there once, or was answered 502."""
         headers = authorization(kit)
-        (frozen,) = environments(kit)
+        (frozen,) = kit.environments()
         while frozen.status() != psutil.STATUS_STOPPED:
             time.sleep(0.01)
         frozen.send_signal(signal.SIGKILL)
@@ -89,4 +83,4 @@ class TestLoad:
         written = {f"Post {number}" for number, status in enumerate(statuses) if status == 201}
         lost = {f"Post {number}" for number, status in enumerate(statuses) if status == 502}
         assert written <= set(stored) <= written | lost
-        assert 1 < len(environments(kit)) <= 4
+        assert 1 < len(kit.environments()) <= 4

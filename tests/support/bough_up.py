@@ -10,12 +10,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import psutil
 
 from infra.local import world
 from infra.local.ports import free_port
+from infra.local.processes import command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOUGH = Path(sys.executable).parent / "bough"
 
@@ -79,10 +83,14 @@ class BoughUp:
     def said(self) -> str:
         return self.log.read_text()
 
-    def wait_for(self, text: str) -> None:
-        """Wait until it has said something; fail with all that it said when it ends instead."""
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Wait until it has said something so often; fail as `wait_until`."""
+        self.wait_until(lambda: self.said.count(text) >= times)
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait until something is so; fail with all that it said when it ends instead."""
         deadline = time.monotonic() + PATIENCE
-        while text not in self.said:
+        while not condition():
             assert self.process.poll() is None, self.said
             assert time.monotonic() < deadline, self.said
             time.sleep(0.02)
@@ -95,6 +103,11 @@ class BoughUp:
         state = world.read_state(self.root)
         roots = [psutil.Process(pid) for pid in (state.pid, state.postgres_pid, state.pooler_pid)]
         return [process for root in roots for process in (root, *root.children(recursive=True))]
+
+    def environments(self) -> list[psutil.Process]:
+        """Return the processes of the function's environments."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if "awslambdaric" in command_line(child.pid)]
 
     def end(self, how: signal.Signals) -> int:
         """Send a signal as a terminal does, to the whole foreground group; return the exit code."""
