@@ -35,7 +35,8 @@ check: $(READY) ## Lint, format, types, import rules, documentation
 	$(BIN)/pytest -q tests/unit/docs
 
 test: $(READY) ## Run the tests against real PostgreSQL and PgBouncer (ARGS="-k name")
-	$(BIN)/pytest -n 2 --dist loadfile -m "not prove" $(ARGS)
+	@# In the files' own order: the few that take longest come first, so that no worker ends up waiting.
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not prove" $(ARGS)
 
 prove: $(READY) ## Run the slow proofs: chaos and load
 	$(BIN)/pytest -m prove $(ARGS)

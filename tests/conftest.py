@@ -11,7 +11,7 @@ import pytest
 from infra.config import load_project
 from infra.local.pooler import Pooler
 from infra.local.postgres import PostgresCluster
-from tests.support.databases import APPLICATION, Database, World
+from tests.support.databases import APPLICATION, Database, World, quick_tablespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +47,10 @@ def pooler(
 
 
 @pytest.fixture(scope="session")
-def world(cluster: PostgresCluster, pooler: Pooler, application_password: str) -> World:
+def world(cluster: PostgresCluster, pooler: Pooler, application_password: str) -> Iterator[World]:
     """How to reach and make databases."""
-    return World(cluster, pooler, secrets.token_urlsafe(), application_password)
+    with quick_tablespace(cluster) as tablespace:
+        yield World(cluster, pooler, secrets.token_urlsafe(), application_password, tablespace)
 
 
 @pytest.fixture

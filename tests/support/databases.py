@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import shutil
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psycopg
 from psycopg import sql
 
 from infra.branches import application_role
+from infra.local.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +26,9 @@ if TYPE_CHECKING:
 
 OWNER: Final = "bough_owner"
 APPLICATION: Final = "bough_app"
+
+#: Bytes; a worker's databases take less than a tenth.
+_PLENTY: Final = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,25 @@ class Database:
     superuser: DirectUrl
 
 
+@contextmanager
+def quick_tablespace(cluster: PostgresCluster) -> Iterator[str]:
+    """Yield a tablespace in memory where there is plenty, else the cluster's own.
+
+    On ext4 the many files of dropped databases make the next ones slow to create: a copy took 50 ms
+    at the beginning of a run and 350 ms, all of it the kernel's, at its end. In memory it is 25 ms.
+    """
+    memory = Path("/dev/shm")
+    if not (memory.is_dir() and shutil.disk_usage(memory).free > _PLENTY):
+        yield "pg_default"
+        return
+    with tempfile.TemporaryDirectory(prefix="bough-tests-", dir=memory) as folder:
+        if account := Home.of(cluster.folder).account:
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        with psycopg.connect(cluster.superuser_url().libpq(), autocommit=True) as connection:
+            connection.execute(f"CREATE TABLESPACE memory LOCATION '{folder}'")
+        yield "memory"
+
+
 @dataclass(frozen=True)
 class World:
     """A cluster and a pooler, and how to reach any database of theirs."""
@@ -41,6 +68,7 @@ class World:
     pooler: Pooler
     owner_password: str
     application_password: str
+    tablespace: str = "pg_default"
 
     def direct(self, database: str) -> DirectUrl:
         """Return the URL past the pooler, as the owner."""
@@ -59,8 +87,13 @@ class World:
     def new_database(self, template: str | None = None) -> Iterator[Database]:
         """Create a provisioned database, empty or a copy, and drop it at the end."""
         name = f"test_{secrets.token_hex(6)}"
-        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}" if template else "CREATE DATABASE {}")
-        self._maintain(create.format(*map(sql.Identifier, (name, OWNER, template) if template else (name,))))
+        create = sql.SQL(
+            "CREATE DATABASE {} TABLESPACE {} OWNER {} TEMPLATE {}"
+            if template
+            else "CREATE DATABASE {} TABLESPACE {}"
+        )
+        names = (name, self.tablespace, *((OWNER, template) if template else ()))
+        self._maintain(create.format(*map(sql.Identifier, names)))
         try:
             with psycopg.connect(self.superuser(name).libpq()) as connection:
                 if template:
