@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 from pathlib import Path
@@ -79,7 +80,8 @@ def _settings() -> Iterator[str]:
 
 def _attributes(docstring: str) -> Iterator[tuple[str, str]]:
     """Read the `Attributes:` of a docstring."""
-    for entry in re.findall(r"^ {8}(\w+: .*(?:\n {12}.*)*)", docstring, re.MULTILINE):
+    # Python 3.13 takes the indentation away itself.
+    for entry in re.findall(r"^ {4}(\w+: .*(?:\n {8}.*)*)", inspect.cleandoc(docstring), re.MULTILINE):
         name, _, text = entry.partition(": ")
         yield name, " ".join(text.split())
 

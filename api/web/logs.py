@@ -37,6 +37,7 @@ logger = logging.getLogger("api.access")
 class _Formatter(LambdaPowertoolsFormatter):
     def format(self, record: logging.LogRecord) -> str:
         record.request_id = request_id.get()
+        record.taskName = None  # Python 3.12 names the event loop's task, which is never one of ours
         record.logger = record.name
         return super().format(record)
 
