@@ -34,7 +34,7 @@ def folder(root: Path) -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
         ignore = path / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n")
+            write_private(ignore, "*\n")
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from api.database.connection_url import DirectUrl, PooledUrl
 from infra.local import processes, world
 from infra.local.errors import PoolerMissingError, PortInUseError, WorldRunningError
-from infra.local.own_folder import read_secrets
+from infra.local.own_folder import folder, read_secrets
 from infra.local.ports import free_port
 
 HOLDER = """if True:
@@ -125,6 +126,19 @@ class TestState:
         assert world.read_state(root) is None
         assert world.left_running(root) == {}
         assert list(root.iterdir()) == []
+
+
+class TestFolder:
+    def test_git_ignores_it_though_the_first_write_failed(self, root):
+        """A file that a full disk left empty would be taken for done, and git would see the secrets."""
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                folder(root)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert (folder(root) / ".gitignore").read_text() == "*\n"
 
 
 class TestSecrets:
