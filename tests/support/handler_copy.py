@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
+
+from tests.support.lambda_events import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,3 +36,16 @@ def handler_around(app: str) -> Iterator[ModuleType]:
     finally:
         asyncio.set_event_loop(None)
         module._loop.close()
+
+
+def call(module: ModuleType, event: Any) -> dict[str, Any]:
+    """Invoke it once, as the runtime client does: the answer must be JSON."""
+    answer: dict[str, Any] = module.handler(event, Context())
+    json.dumps(answer)
+    return answer
+
+
+def metrics(out: str) -> list[dict[str, Any]]:
+    """Return the metrics among the lines that it printed."""
+    lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    return [line for line in lines if "_aws" in line]

@@ -1,22 +1,18 @@
-"""Events of every kind through the handler, on an application that shows what reached it."""
+"""HTTP events of every kind through the handler, on an application that shows what reached it."""
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import base64
 import json
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.handler_copy import handler_around
+from tests.support.handler_copy import call, metrics
 from tests.support.lambda_events import (
     KINDS,
     REQUEST_ID,
-    Context,
     function_url,
     http_api,
     load_balancer,
@@ -24,28 +20,9 @@ from tests.support.lambda_events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import ModuleType
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def module() -> Iterator[ModuleType]:
-    """A copy of `api.handler` of the test's own, around the probe application."""
-    with handler_around("tests.support.probe_app:app") as loaded:
-        yield loaded
-
-
-def call(module: ModuleType, event: Any) -> dict[str, Any]:
-    answer = module.handler(event, Context())
-    json.dumps(answer)  # as the runtime client does
-    return answer
-
-
-def metrics(out: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    return [line for line in lines if "_aws" in line]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -175,186 +152,3 @@ class TestStage:
         """The stage, and nothing that only begins like it, is `root_path`, and `path` includes it."""
         seen = json.loads(call(module, event)["body"])
         assert (seen["root_path"], seen["path"]) == (root_path, path)
-
-
-class TestServerErrors:
-    """The metric that makes failures visible, which Lambda itself reports as successes."""
-
-    def test_metric_names_function_and_version(
-        self, module: ModuleType, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """The line is in CloudWatch's Embedded Metric Format, by function and by version."""
-        call(module, function_url("GET", "/boom"))
-        (line,) = metrics(capsys.readouterr().out)
-        (declared,) = line["_aws"]["CloudWatchMetrics"]
-        assert declared["Namespace"] == "bough"
-        assert declared["Dimensions"] == [["FunctionName"], ["FunctionName", "ExecutedVersion"]]
-        assert declared["Metrics"] == [{"Name": "ServerErrors", "Unit": "Count"}]
-        assert (line["FunctionName"], line["ExecutedVersion"], line["ServerErrors"]) == ("bough-test", "7", 1)
-        assert line["request_id"] == REQUEST_ID
-        assert isinstance(line["_aws"]["Timestamp"], int)
-
-    def test_answer_of_the_app_counts_by_its_status(
-        self, module: ModuleType, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """A 503 that the application chose is counted and passed on; a 404 is not counted."""
-        assert call(module, function_url("GET", "/unavailable"))["body"] == "later"
-        assert len(metrics(capsys.readouterr().out)) == 1
-        call(module, function_url("GET", "/problem"))
-        assert metrics(capsys.readouterr().out) == []
-
-    def test_failure_after_the_response_keeps_it(
-        self, module: ModuleType, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """A background task that fails is logged and counted; the client still gets the answer."""
-        answer = call(module, function_url("GET", "/after"))
-        assert (answer["statusCode"], answer["body"]) == (200, '{"done": true}')
-        assert len(metrics(capsys.readouterr().out)) == 1
-        assert "raised an exception" in caplog.text
-
-
-class TestLoop:
-    """One event loop for the life of the execution environment."""
-
-    def test_invocations_share_one_loop(self, module: ModuleType) -> None:
-        """Two invocations run in one loop, and what waited in the first works in the second."""
-        first, second = (call(module, function_url("GET", "/loop"))["body"] for _ in range(2))
-        assert first == second == str(id(module._loop))
-
-    def test_loop_survives_asyncio_run(self, module: ModuleType) -> None:
-        """Somebody's `asyncio.run()` leaves no current loop; the next invocation does not need one."""
-        first = call(module, function_url("GET", "/loop"))["body"]
-        asyncio.run(asyncio.sleep(0))
-        assert call(module, function_url("GET", "/loop"))["body"] == first
-
-    def test_no_code_calls_asyncio_run(self) -> None:
-        """Nothing that ships calls `asyncio.run` or makes a runner."""
-        found = [
-            f"{path.relative_to(ROOT)}:{node.lineno}"
-            for path in (ROOT / "api").rglob("*.py")
-            for node in ast.walk(ast.parse(path.read_text()))
-            if (isinstance(node, ast.Attribute) and ast.unparse(node) in {"asyncio.run", "asyncio.Runner"})
-            or (
-                isinstance(node, ast.ImportFrom)
-                and node.module == "asyncio"
-                and {"run", "Runner"} & {a.name for a in node.names}
-            )
-        ]
-        assert found == []
-
-
-class TestOtherEvents:
-    """Events that are not HTTP."""
-
-    @pytest.mark.parametrize(
-        "event",
-        [
-            {"source": "serverless-plugin-warmup"},
-            {"warmup": True},
-            {"source": "aws.scheduler"},
-            {
-                "version": "0",
-                "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
-                "detail-type": "Scheduled Event",
-                "source": "aws.events",
-                "account": "123456789012",
-                "time": "2026-11-21T14:00:00Z",
-                "region": "eu-central-1",
-                "resources": ["arn:aws:events:eu-central-1:123456789012:rule/warm"],
-                "detail": {},
-            },
-        ],
-    )
-    def test_warm_up_is_answered_without_the_app(self, module: ModuleType, event: dict[str, Any]) -> None:
-        """Warm-ups get a short answer."""
-        assert call(module, event) == {"statusCode": 200, "warm": True}
-
-    @pytest.mark.parametrize(
-        "event",
-        [
-            {"key1": "value1", "key2": "value2"},
-            {"task": "migrate"},
-            {"warmup": "true"},
-            {"Records": [{"eventSource": "aws:sqs", "body": "hello"}]},
-            {"Records": [{"cf": {"request": {"uri": "/"}}}]},
-            {"version": "2.0", "requestContext": {}},
-            {"version": "2.0", "requestContext": {"http": {"method": "GET"}}},
-            {"resource": "/", "requestContext": {}},
-            {"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/"},
-            {"requestContext": None},
-            {},
-            [],
-            "text",
-            None,
-            7,
-        ],
-    )
-    def test_unknown_event_is_an_error_of_one_line(
-        self, module: ModuleType, event: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Anything else is an error that says what came and what is taken, and quotes no value."""
-        monkeypatch.delitem(module.sys.modules, "awslambdaric.lambda_runtime_exception", raising=False)
-        with pytest.raises(module.EventNotHttpError) as caught:
-            module.handler(event, Context())
-        text = str(caught.value)
-        assert text.startswith("this function answers HTTP requests")
-        assert "\n" not in text
-        assert "hello" not in text
-
-
-class TestLoadApp:
-    """Naming the application."""
-
-    @pytest.mark.parametrize(
-        "target", ["", "api.app", ":app", "api.app:", "no.such.module:app", "json:no_such"]
-    )
-    def test_wrong_name_is_an_import_error(self, module: ModuleType, target: str) -> None:
-        """What cannot be loaded is an ImportError, which Lambda reports as such."""
-        with pytest.raises(ImportError, match=r"module|attribute"):
-            module.load_app(target)
-
-    def test_nested_attribute_is_found(self, module: ModuleType) -> None:
-        """`module:object.attribute` works."""
-        assert module.load_app("json:decoder.JSONDecoder") is json.JSONDecoder
-
-    def test_build_names_the_app(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-        """In an artifact the generated constant counts, not the environment."""
-        build = type(module)("api.build")
-        build.APP = "somewhere:else"  # type: ignore[attr-defined]
-        monkeypatch.setitem(module.sys.modules, "api.build", build)
-        assert module.app_name() == "somewhere:else"
-
-
-class TestSnapshotHooks:
-    """What runs around a SnapStart snapshot."""
-
-    def test_connections_are_dropped_in_the_loop(
-        self, module: ModuleType, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Before the snapshot the engine is disposed of in the loop that its connections belong to."""
-        seen = []
-
-        async def dispose() -> None:
-            seen.append(asyncio.get_running_loop())
-
-        engine = type(module)("api.database.engine")
-        engine.dispose = dispose  # type: ignore[attr-defined]
-        monkeypatch.setitem(module.sys.modules, "api.database.engine", engine)
-        module.before_snapshot()
-        assert seen == [module._loop]
-
-    def test_app_without_this_engine_needs_nothing(
-        self, module: ModuleType, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A foreign application has no engine of ours."""
-        monkeypatch.delitem(module.sys.modules, "api.database.engine", raising=False)
-        module.before_snapshot()
-
-    def test_randomness_is_fresh_after_restore(self, module: ModuleType) -> None:
-        """Two environments restored from one state draw different numbers."""
-        state = random.getstate()
-        module.after_restore()
-        first = random.random()
-        random.setstate(state)
-        module.after_restore()
-        assert random.random() != first
