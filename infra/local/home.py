@@ -23,6 +23,7 @@ from typing import Final
 
 from infra.disk import disk_full_translated
 from infra.local.errors import ServerAccountError
+from infra.local.own_folder import write_private
 
 ACCOUNT: Final = "bough"
 ROOT: Final = Path("/var/lib/bough")
@@ -66,14 +67,9 @@ class Home:
 
     def write_private(self, name: str, text: str) -> Path:
         """Write a file that only the servers' account can read; replace an old one at once."""
-        path, new = self.path / name, self.path / f"{name}.new"
-        with disk_full_translated(self.path):
-            new.unlink(missing_ok=True)
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(text)
-            if self.account:
-                os.chown(new, self.account.pw_uid, self.account.pw_gid)
-            return new.replace(path)
+        path = self.path / name
+        write_private(path, text, self.account)
+        return path
 
     def remove(self, folder: Path) -> None:
         """Delete the files, and `folder` that they belong to; servers must have ended."""

@@ -12,6 +12,7 @@ from infra.disk import disk_full_translated
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from pwd import struct_passwd
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,13 @@ def read_secrets(root: Path) -> Secrets:
     return Secrets(**json.loads(path.read_text()))
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user can read, whole or not at all."""
+def write_private(path: Path, text: str, owner: struct_passwd | None = None) -> None:
+    """Write a file that only this user, or `owner`, can read: whole or not at all."""
     new = path.with_name(f"{path.name}.new")
     with disk_full_translated(path.parent):
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
+        if owner:
+            os.chown(new, owner.pw_uid, owner.pw_gid)
         new.replace(path)

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from infra.branches import application_role
 from infra.local.home import Home
+from infra.local.world import APPLICATION, OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl, PooledUrl
     from infra.local.pooler import Pooler
     from infra.local.postgres import PostgresCluster
-
-OWNER: Final = "bough_owner"
-APPLICATION: Final = "bough_app"
 
 #: Bytes; a worker's databases take less than a tenth.
 _PLENTY: Final = 2 * 2**30
