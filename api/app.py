@@ -8,8 +8,14 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api.auth.routes import router as auth
+from api.catalog.routes import router as catalog
+from api.credits.routes import router as credits  # noqa: A004  the resource is named so
 from api.posts.routes import router as posts
+from api.projects.routes import router as projects
 from api.settings import WebSettings, read_settings
+from api.tags.routes import router as tags
+from api.tasks.routes import router as tasks
+from api.teams.routes import router as teams
 from api.users.routes import router as users
 from api.web import health
 from api.web.deadline import DeadlineMiddleware
@@ -42,7 +48,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
     _add_middleware(app, settings)
 
     # One router per resource; without a line here and in `models.py` the rest still runs.
-    serve(app, health.router, auth, users, posts)
+    serve(app, health.router, auth, users, teams, projects, posts, tags, tasks, catalog, credits)
     return app
 
 

@@ -88,7 +88,7 @@ def sync(uv: Path) -> None:
     choice = () if works(VENV / "bin" / "python") else ("--python", sys.executable)
     environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(VENV)}
     environment.pop("VIRTUAL_ENV", None)
-    run(uv, "sync", "--frozen", "--quiet", *choice, environment=environment)
+    run(uv, "sync", "--frozen", "--all-extras", "--quiet", *choice, environment=environment)
 
 
 def pgbouncer_is_installed() -> bool:

@@ -11,7 +11,7 @@ import pytest
 from infra.config import load_project
 from infra.local.pooler import Pooler
 from infra.local.postgres import PostgresCluster
-from tests.support.databases import APPLICATION, Database, World, quick_tablespace
+from infra.testing.databases import APPLICATION, Database, World, quick_tablespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The tables of posts and tags."""
+"""The tables of posts and of their tags."""
 
 from __future__ import annotations
 
@@ -18,14 +18,6 @@ class Status(StrEnum):
 
     DRAFT = "draft"
     PUBLISHED = "published"
-
-
-class Tag(UuidKey, Base):
-    """A word to find posts by; shared by all posts, never changed."""
-
-    __tablename__ = "tags"
-
-    name: Mapped[str] = mapped_column(Text, unique=True)
 
 
 post_tags = Table(

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Integer,
     Row,
     Select,
-    Text,
     bindparam,
     cast,
     delete,
     func,
     insert,
-    literal,
     literal_column,
     select,
     update,
@@ -24,12 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from api.database.base import uuid7
-from api.posts.models import Post, Status, Tag, post_tags
+from api.posts.models import Post, Status, post_tags
 from api.posts.slugs import distinguished
+from api.tags.repository import has_tag, tag_names
 from api.web.pagination import cut, keyset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from uuid import UUID
 
     from api.database.session import ReadSession, WriteSession
@@ -40,17 +37,8 @@ _LANGUAGE: Final[ColumnElement[Any]] = literal_column("'english'::regconfig")
 
 # Reads name the tables' columns: of rows that are no objects, the ORM's part costs a tenth of the statement.
 _POST = Post.__table__.c
-_TAG = Tag.__table__.c
 
-_TAGS = func.array(
-    select(_TAG.name)
-    .join(post_tags, post_tags.c.tag_id == _TAG.id)
-    .where(post_tags.c.post_id == _POST.id)
-    .order_by(_TAG.name)
-    .correlate(Post.__table__)
-    .scalar_subquery(),
-    type_=ARRAY(Text),
-).label("tags")
+_TAGS = tag_names(post_tags, _POST.id)
 
 #: What a list shows; bodies are for those who read one post.
 _SUMMARY = (
@@ -90,7 +78,7 @@ async def published(
         return cut((await session.execute(_FRONT_PAGE, {"limit": limit + 1})).all(), _NEWEST, limit)
     statement = _PUBLISHED
     if tag is not None:
-        statement = statement.where(_has_tag(tag))
+        statement = statement.where(has_tag(post_tags, _POST.id, tag))
     if author is not None:
         statement = statement.where(_POST.author_id == author)
     return await _page(session, statement, _NEWEST, cursor, limit)
@@ -164,37 +152,6 @@ async def publish(session: WriteSession, key: UUID) -> None:
 async def delete_post(session: WriteSession, key: UUID) -> None:
     """Delete a post and what ties it to its tags."""
     await session.execute(delete(Post).where(Post.id == key))
-
-
-async def set_tags(session: WriteSession, key: UUID, names: Sequence[str]) -> None:
-    """Give a post these tags and no others, making those that nobody used yet.
-
-    Args:
-        session: The transaction.
-        key: The post's key.
-        names: Normalised.
-    """
-    named = select(Tag.id).where(Tag.name.in_(names))
-    others = delete(post_tags).where(post_tags.c.post_id == key, post_tags.c.tag_id.not_in(named))
-    await session.execute(others)
-    if not names:
-        return
-    # Sorted: two posts that need the same new tags wait for each other in one order.
-    new = [{"id": uuid7(), "name": name} for name in sorted(set(names))]
-    await session.execute(upsert(Tag).values(new).on_conflict_do_nothing(index_elements=[Tag.name]))
-    # A statement of its own: it sees the tags that others have committed meanwhile.
-    pairs = select(literal(key), Tag.id).where(Tag.name.in_(names))
-    link = upsert(post_tags).from_select(["post_id", "tag_id"], pairs).on_conflict_do_nothing()
-    await session.execute(link)
-
-
-def _has_tag(name: str) -> ColumnElement[bool]:
-    return (
-        select(post_tags.c.post_id)
-        .join(Tag.__table__, _TAG.id == post_tags.c.tag_id)
-        .where(post_tags.c.post_id == _POST.id, _TAG.name == name)
-        .exists()
-    )
 
 
 async def _page(

@@ -10,8 +10,9 @@ from fastapi import Path, Query, status
 from api.auth.current_user import CurrentUserDep, CurrentUserOrNone  # noqa: TC001
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
 from api.posts import service
-from api.posts.schemas import PostCreate, PostRead, PostSummary, PostUpdate, TagName
+from api.posts.schemas import PostCreate, PostRead, PostSummary, PostUpdate  # noqa: TC001
 from api.posts.service import NotTheOwnerError, PostNotFoundError
+from api.tags.schemas import TagName
 from api.web.openapi import problem_responses
 from api.web.pagination import DEFAULT_LIMIT, Cursor, InvalidCursorError, Limit, Page
 from api.web.problems import UnauthorizedError

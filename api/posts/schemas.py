@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime  # noqa: TC003  pydantic resolves annotations at run time
 from typing import Annotated, Any, Final
 from uuid import UUID  # noqa: TC003
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.posts.models import Status  # noqa: TC001
+from api.tags.schemas import TagNames  # noqa: TC001
 from api.web.text import NO_NUL
 
 #: Well below the 1 MB that a tsvector may take.
 _MAX_BODY: Final = 100_000
-_MAX_TAGS: Final = 10
 
 
-def _normalise_tag(name: str) -> str:
-    """Return the one spelling of a tag: lower case, words joined by hyphens."""
-    return "-".join(unicodedata.normalize("NFKC", name).lower().split())
-
-
-TagName = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=r"^[\w .+#-]+$"),
-    AfterValidator(_normalise_tag),
-]
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL),
@@ -37,7 +26,6 @@ Body = Annotated[
     StringConstraints(max_length=_MAX_BODY, pattern=NO_NUL),
     Field(examples=["They weave algebraic patterns."]),
 ]
-TagNames = Annotated[list[TagName], Field(max_length=_MAX_TAGS, examples=[["history", "machines"]])]
 
 
 class PostCreate(BaseModel):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.posts import repository
+from api.posts.models import post_tags
 from api.posts.schemas import PostRead, PostSummary
 from api.posts.slugs import slug_of
+from api.tags.repository import set_tags
 from api.users.models import Role
 from api.web.pagination import Page
 from api.web.problems import ForbiddenError, NotFoundError
@@ -45,7 +47,7 @@ async def create(session: WriteSession, author: CurrentUser, new: PostCreate) ->
         session, author=author.id, title=new.title, slug=slug_of(new.title), body=new.body
     )
     if new.tags:
-        await repository.set_tags(session, key, new.tags)
+        await set_tags(session, post_tags, key, new.tags)
     return await _read_back(session, key)
 
 
@@ -91,7 +93,7 @@ async def update(session: WriteSession, viewer: CurrentUser, key: UUID, sent: Po
     if changes or tags is not None:
         await repository.change(session, key, changes)
     if tags is not None:
-        await repository.set_tags(session, key, tags)
+        await set_tags(session, post_tags, key, tags)
     return await _read_back(session, key)
 
 

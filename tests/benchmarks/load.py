@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import psycopg
 
 if TYPE_CHECKING:
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 ROOT: Final = Path(__file__).parents[2]
 CREATE: Final = """

@@ -13,7 +13,7 @@ from infra.config import load_project
 from infra.local.pooler import Pooler
 from infra.local.postgres import PostgresCluster
 from infra.migrate import runner
-from tests.support.databases import APPLICATION, Database, World
+from infra.testing.databases import APPLICATION, Database, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from tests.support.runtime_api_stub import PREFIX, FunctionFailedError, RuntimeF
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 PROBE = {"BOUGH_APP": "tests.support.probe_app:app"}
 

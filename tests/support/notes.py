@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 
 class OwnBase(Base):

@@ -15,7 +15,7 @@ from api.database.base import uuid7
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 PASSWORD: Final = "correct horse battery staple"
 

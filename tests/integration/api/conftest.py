@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import Message, Receive, Scope, Send
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 #: Where the requests come from (RFC 5737: an address for documentation).
 ADDRESS = "192.0.2.7"

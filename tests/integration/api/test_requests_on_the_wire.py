@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from infra.local.pooler import Pooler
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 
 @dataclass

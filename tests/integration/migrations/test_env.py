@@ -10,11 +10,11 @@ import psycopg
 
 from infra.branches import application_role
 from infra.migrate import runner
-from tests.support.databases import APPLICATION, OWNER
+from infra.testing.databases import APPLICATION, OWNER
 from tests.support.histories import query, recorded
 
 if TYPE_CHECKING:
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
     from tests.support.histories import History
 
 

@@ -17,7 +17,7 @@ from tests.support.histories import REPOSITORY, run_script, schema_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.databases import Database, World
+    from infra.testing.databases import Database, World
 
 PROJECT = load_project(REPOSITORY)
 

@@ -13,7 +13,7 @@ from scripts import cli
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
     from tests.support.histories import History
 
     Bough = Callable[..., tuple[int, str, str]]

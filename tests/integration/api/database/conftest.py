@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from api.database.connection_url import ConnectionUrl
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 
 @pytest_asyncio.fixture

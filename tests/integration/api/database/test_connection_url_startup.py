@@ -13,7 +13,7 @@ from api.database.connection_url import DirectUrl, PooledUrl
 
 if TYPE_CHECKING:
     from api.database.connection_url import ConnectionUrl
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 
 async def setting_by_asyncpg(url: ConnectionUrl, name: str) -> str:

@@ -16,14 +16,14 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from api.database.connection_url import PooledUrl
 from infra.local.pooler import Pooler, TlsFiles
-from tests.support.databases import APPLICATION
+from infra.testing.databases import APPLICATION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from infra.local.postgres import PostgresCluster
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 #: What each driver raises when the certificate does not hold.
 NOT_TRUSTED = (ssl.SSLCertVerificationError, psycopg.OperationalError)

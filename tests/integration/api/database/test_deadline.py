@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import psycopg
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 SLEEP = text("SELECT pg_sleep(20)")
 STATE = text("SELECT current_setting('statement_timeout'), current_setting('transaction_read_only')")

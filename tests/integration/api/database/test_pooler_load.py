@@ -9,7 +9,7 @@ import pytest
 from tests.benchmarks import load
 
 if TYPE_CHECKING:
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 
 class TestPoolerLoad:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from api.database.connection_url import PooledUrl
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
     from tests.support.tcp_proxy import TcpProxy
 
 SHORT = Timeouts(statement=5)

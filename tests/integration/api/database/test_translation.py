@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from infra.local.pooler import Pooler
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 TABLES = """
     CREATE TABLE parent (id int CONSTRAINT pk_parent PRIMARY KEY, name text CONSTRAINT uq_parent_name UNIQUE);

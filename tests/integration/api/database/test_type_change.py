@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import psycopg
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 ITEMS = Table("item", MetaData(), Column("id", Integer, primary_key=True), Column("size", Integer))
 CHANGES = [

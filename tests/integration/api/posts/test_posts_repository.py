@@ -9,6 +9,8 @@ import pytest
 
 from api.database.session import read, write
 from api.posts import repository
+from api.posts.models import post_tags
+from api.tags.repository import set_tags
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -47,9 +49,9 @@ class TestSetTags:
         post, other = await add(ada.id), await add(ada.id)
         async with read() as session:
             async with write(session) as writer:
-                await repository.set_tags(writer, other, ["a", "b"])
-                await repository.set_tags(writer, post, before)
-                await repository.set_tags(writer, post, after)
+                await set_tags(writer, post_tags, other, ["a", "b"])
+                await set_tags(writer, post_tags, post, before)
+                await set_tags(writer, post_tags, post, after)
             found, untouched = [await repository.find(session, key=key) for key in (post, other)]
         assert found is not None
         assert untouched is not None

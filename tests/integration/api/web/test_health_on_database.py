@@ -17,7 +17,7 @@ from tests.support.lambda_events import Context, function_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 
 @pytest.fixture

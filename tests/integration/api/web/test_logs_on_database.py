@@ -16,7 +16,7 @@ from api.web.logs import configure_logs
 if TYPE_CHECKING:
     from sqlalchemy import Executable
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 FAILING = """
 CREATE FUNCTION fail() RETURNS void LANGUAGE plpgsql AS

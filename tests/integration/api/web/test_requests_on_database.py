@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
 
 TABLE = "CREATE TABLE book (id uuid PRIMARY KEY, added_at timestamptz NOT NULL, title text NOT NULL UNIQUE)"
 #: Four books a moment, so that pages end in the middle of equal times.

@@ -10,7 +10,7 @@ from psycopg import errors
 
 from api.database.timeouts import Timeouts
 from infra.branches import application_role
-from tests.support.databases import APPLICATION, OWNER
+from infra.testing.databases import APPLICATION, OWNER
 
 
 @pytest.fixture

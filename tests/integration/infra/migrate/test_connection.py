@@ -18,7 +18,7 @@ from tests.support.histories import query
 
 if TYPE_CHECKING:
     from infra.config import Project
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
     from tests.support.histories import History
 
 

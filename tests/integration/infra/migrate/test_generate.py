@@ -19,7 +19,7 @@ from infra.migrate.errors import (
 )
 
 if TYPE_CHECKING:
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
     from tests.support.histories import History
 
 MODELS = """

@@ -14,7 +14,7 @@ from infra.migrate.errors import (
 from tests.support.histories import recorded, schema_of, tables
 
 if TYPE_CHECKING:
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
     from tests.support.histories import History
 
 

@@ -15,7 +15,7 @@ from infra.migrate.errors import (
 from tests.support.histories import query, recorded, tables
 
 if TYPE_CHECKING:
-    from tests.support.databases import Database
+    from infra.testing.databases import Database
     from tests.support.histories import History
 
 

@@ -14,7 +14,7 @@ from infra.migrate.errors import (
 from tests.support.histories import query, recorded, run_script, schema_of, tables
 
 if TYPE_CHECKING:
-    from tests.support.databases import Database, World
+    from infra.testing.databases import Database, World
     from tests.support.histories import History
 
 

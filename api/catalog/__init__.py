@@ -1,0 +1,1 @@
+"""Catalog items: what the workspace offers, with prices and free attributes."""

@@ -1,0 +1,1 @@
+"""Credits: accounts, and transfers between them."""

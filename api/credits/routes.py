@@ -1,0 +1,7 @@
+"""The routes of credits."""
+
+from __future__ import annotations
+
+from api.web.routing import resource_router
+
+router = resource_router("credits", "/credits")

@@ -1,0 +1,7 @@
+"""The routes of projects."""
+
+from __future__ import annotations
+
+from api.web.routing import resource_router
+
+router = resource_router("projects", "/projects")

@@ -1,0 +1,1 @@
+"""Tags: words to find things by, shared by posts and tasks."""

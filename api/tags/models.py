@@ -1,0 +1,16 @@
+"""The table of tags. What carries tags has a link table of its own, beside its own model."""
+
+from __future__ import annotations
+
+from sqlalchemy import Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.database.base import Base, UuidKey
+
+
+class Tag(UuidKey, Base):
+    """A word to find things by; shared by all, never changed."""
+
+    __tablename__ = "tags"
+
+    name: Mapped[str] = mapped_column(Text, unique=True)

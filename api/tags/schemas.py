@@ -1,0 +1,24 @@
+"""Tags as clients send them."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+#: Tags that one thing may have.
+MAX_TAGS: Final = 10
+
+
+def _normalise_tag(name: str) -> str:
+    """Return the one spelling of a tag: lower case, words joined by hyphens."""
+    return "-".join(unicodedata.normalize("NFKC", name).lower().split())
+
+
+TagName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=r"^[\w .+#-]+$"),
+    AfterValidator(_normalise_tag),
+]
+TagNames = Annotated[list[TagName], Field(max_length=MAX_TAGS, examples=[["history", "machines"]])]

@@ -1,0 +1,1 @@
+"""Tasks of projects: who does what, and how far it is."""

@@ -1,0 +1,1 @@
+"""Teams: which users belong together."""
