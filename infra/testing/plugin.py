@@ -1,0 +1,87 @@
+"""Fixtures for the tests of a project: real PostgreSQL behind real PgBouncer, one of each for every worker.
+
+A project's top conftest.py says `pytest_plugins = ["infra.testing.plugin"]`. What the fixtures know
+of the project is what `[tool.bough]` says in the pyproject.toml of pytest's root folder.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.config import Project, load_project
+from infra.local.pooler import Pooler
+from infra.local.postgres import PostgresCluster
+from infra.local.world import APPLICATION
+from infra.testing.databases import Database, World, quick_tablespace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def bough_project(pytestconfig: pytest.Config) -> Project:
+    """The project under test."""
+    return load_project(pytestconfig.rootpath)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
+    """One PostgreSQL server, without fsync."""
+    server = PostgresCluster.start(tmp_path_factory.mktemp("postgres"), durable=False)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def application_password() -> str:
+    """The application role's password on the worker's cluster."""
+    return secrets.token_urlsafe()
+
+
+@pytest.fixture(scope="session")
+def pooler(
+    cluster: PostgresCluster, application_password: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pooler]:
+    """One PgBouncer in front of it, with five server connections for each database."""
+    server = Pooler.start(
+        tmp_path_factory.mktemp("pooler"),
+        postgres=cluster,
+        users={APPLICATION: application_password},
+        pool_size=5,
+    )
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def world(cluster: PostgresCluster, pooler: Pooler, application_password: str) -> Iterator[World]:
+    """How to reach and make databases."""
+    with quick_tablespace(cluster) as tablespace:
+        yield World(cluster, pooler, secrets.token_urlsafe(), application_password, tablespace)
+
+
+@pytest.fixture
+def empty_database(world: World) -> Iterator[Database]:
+    """A database with roles and rights and nothing else, dropped at the end."""
+    with world.new_database() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def template(world: World, bough_project: Project) -> Iterator[Database]:
+    """The migrated database that others are copied from; nobody may be connected to it then."""
+    from infra.migrate import runner  # noqa: PLC0415  Alembic, for tests that need a database only
+
+    with world.new_database() as database:
+        runner.apply(bough_project, database.direct)
+        yield database
+
+
+@pytest.fixture
+def database(world: World, template: Database) -> Iterator[Database]:
+    """A migrated database of the test's own, dropped at the end."""
+    with world.new_database(template.name) as database:
+        yield database
