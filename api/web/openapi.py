@@ -53,7 +53,9 @@ def _declare_problems(operation: dict[str, Any]) -> None:
     """Correct the media type, which FastAPI declares as JSON, and add its 422, which `default` suppresses."""
     responses = operation["responses"]
     if "parameters" in operation or "requestBody" in operation:
-        responses.setdefault("422", {"description": "`VALIDATION_FAILED`", "content": {MEDIA_TYPE: _PROBLEM}})
+        invalid = responses.setdefault("422", {"content": {MEDIA_TYPE: _PROBLEM}})
+        more = invalid.get("description")
+        invalid["description"] = "`VALIDATION_FAILED`" + (f", {more}" if more else "")
     for response in responses.values():
         content = response.get("content", {})
         if content.get("application/json", {}).get("schema") == _PROBLEM["schema"]:

@@ -12,8 +12,10 @@ Use, with `(Post.created_at, Post.id)` unique together and indexed::
 from __future__ import annotations
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 20
 _MAX_CURSOR: Final = 1024
+#: What `str` makes of a `numeric` column's values; what is infinite or not a number has no place in an order.
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?(E[+-][0-9]{1,3})?")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")]
 Cursor = Annotated[
@@ -42,6 +46,7 @@ Cursor = Annotated[
 
 #: A mapped attribute, a table's column or a label of a subquery.
 KeyColumn: TypeAlias = "InstrumentedAttribute[Any] | KeyedColumnElement[Any]"
+KeyValue: TypeAlias = UUID | datetime | date | Decimal | str | int
 
 T = TypeVar("T")
 SelectT = TypeVar("SelectT", bound=Select[Any])
@@ -74,7 +79,8 @@ def keyset(
 
     Args:
         statement: What to list.
-        columns: The order; together unique, none of them nullable, of type uuid, datetime, str or int.
+        columns: The order; together unique, none of them nullable, of type uuid, datetime, date, Decimal,
+            str or int.
         cursor: What `cut` returned with the page before.
         limit: The page's size; the row beyond it tells `cut` that there is another page.
         descending: Turn the order of all columns round.
@@ -104,13 +110,13 @@ def cut(rows: Sequence[T], columns: Sequence[KeyColumn], limit: int) -> tuple[li
     return page, _encode([getattr(page[-1], column.key) for column in columns])
 
 
-def _encode(values: Sequence[UUID | datetime | str | int]) -> str:
-    plain = [str(value) if isinstance(value, UUID | datetime) else value for value in values]
+def _encode(values: Sequence[KeyValue]) -> str:
+    plain = [value if isinstance(value, str | int) else str(value) for value in values]
     text = json.dumps(plain, separators=(",", ":"))
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, columns: Sequence[KeyColumn]) -> list[UUID | datetime | str | int]:
+def _decode(cursor: str, columns: Sequence[KeyColumn]) -> list[KeyValue]:
     try:
         plain = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [_value(value, column) for value, column in zip(plain, columns, strict=True)]
@@ -120,7 +126,7 @@ def _decode(cursor: str, columns: Sequence[KeyColumn]) -> list[UUID | datetime |
         raise InvalidCursorError(message) from None
 
 
-def _value(value: object, column: KeyColumn) -> UUID | datetime | str | int:
+def _value(value: object, column: KeyColumn) -> KeyValue:
     """Return the value in the column's type, or refuse what PostgreSQL would not take as one."""
     kind = column.type.python_type
     if kind is int and type(value) is int:
@@ -136,6 +142,10 @@ def _value(value: object, column: KeyColumn) -> UUID | datetime | str | int:
             moment = datetime.fromisoformat(value)
             if (moment.tzinfo is not None) == getattr(column.type, "timezone", False):
                 return moment
+        if kind is date:
+            return date.fromisoformat(value)
+        if kind is Decimal and _DECIMAL.fullmatch(value):
+            return Decimal(value)
         if kind is str and "\0" not in value:
             value.encode()  # UnicodeEncodeError, a ValueError, on half of a surrogate pair
             return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal  # noqa: TC003  SQLAlchemy resolves annotations at run time
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,8 @@ class Thing(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     local: Mapped[datetime] = mapped_column(DateTime())
+    day: Mapped[date]
+    price: Mapped[Decimal]
     name: Mapped[str]
     number: Mapped[int]
     big: Mapped[int] = mapped_column(BigInteger)
@@ -82,18 +85,30 @@ class TestKeyset:
     @given(
         at=st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-3, minutes=-30))])),
         local=st.datetimes(),
+        day=st.dates(),
+        price=st.decimals(allow_nan=False, allow_infinity=False, places=4),
         key=st.uuids(),
         name=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
         number=st.integers(-(2**31), 2**31 - 1),
         big=st.integers(-(2**63), 2**63 - 1),
     )
     def test_values_come_back_equal(  # noqa: PLR0917  hypothesis passes them by name
-        self, at: datetime, local: datetime, key: UUID, name: str, number: int, big: int
+        self,
+        at: datetime,
+        local: datetime,
+        day: date,
+        price: Decimal,
+        key: UUID,
+        name: str,
+        number: int,
+        big: int,
     ) -> None:
         """Whatever the row holds is what the next page's statement sends."""
-        columns = (Thing.at, Thing.local, Thing.id, Thing.name, Thing.number, Thing.big)
-        cursor = cursor_of(columns, at=at, local=local, id=key, name=name, number=number, big=big)
-        assert bound(keyset(select(Thing.id), columns, cursor, 1)) == [at, local, key, name, number, big]
+        values = {"at": at, "local": local, "day": day, "price": price, "id": key}
+        values |= {"name": name, "number": number, "big": big}
+        columns = tuple(getattr(Thing, column) for column in values)
+        cursor = cursor_of(columns, **values)
+        assert bound(keyset(select(Thing.id), columns, cursor, 1)) == list(values.values())
 
     @pytest.mark.parametrize(
         ("column", "cursor"),
@@ -113,6 +128,12 @@ class TestKeyset:
             (Thing.at, token(["2026-11-21T12:00:00"])),
             (Thing.local, token(["2026-11-21T12:00:00+00:00"])),
             (Thing.at, token(["yesterday"])),
+            (Thing.day, token(["2026-11-21T12:00:00"])),
+            (Thing.day, token([20261121])),
+            (Thing.price, token(["NaN"])),
+            (Thing.price, token(["Infinity"])),
+            (Thing.price, token(["1E+9999"])),
+            (Thing.price, token([1.5])),
             (Thing.name, token(["nul \0"])),
             (Thing.name, token(b'["\\ud800"]')),
             (Thing.name, token([1])),

@@ -1,0 +1,49 @@
+"""Values that JSON has no type for: dates, times, ids and decimals, which clients send as text.
+
+A strict model takes no text for them, because FastAPI validates what the JSON parser made; a lax one takes
+too much, such as a number of seconds for a date. These take one form each, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _from_text(parse: Callable[[str], Any], pattern: str, form: str) -> BeforeValidator:
+    """Make the validator that reads a value from its text.
+
+    Args:
+        parse: Raises `ValueError` where the text has the pattern and is no value all the same.
+        pattern: What the whole text matches.
+        form: How it is written, for people.
+    """
+
+    def read(value: object) -> object:
+        if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII):
+            try:
+                return parse(value)
+            except ValueError:
+                pass
+        elif not isinstance(value, str | int | float):
+            return value  # made in Python already, or refused by the type itself
+        message = f"send text such as {form}"
+        raise ValueError(message)
+
+    return BeforeValidator(read)
+
+
+JsonDate = Annotated[date, _from_text(date.fromisoformat, r"\d{4}-\d\d-\d\d", '"2026-11-21"')]
+#: Of the day, without a time zone.
+JsonTime = Annotated[time, _from_text(time.fromisoformat, r"\d\d:\d\d(:\d\d)?", '"16:30"')]
+JsonUuid = Annotated[UUID, _from_text(UUID, r"[0-9A-Fa-f-]{36}", '"0190a6a4-0000-7000-8000-000000000001"')]
+#: Exact: a JSON number has passed through a float by the time it is seen here.
+JsonDecimal = Annotated[Decimal, _from_text(Decimal, r"-?\d{1,30}(\.\d{1,30})?", '"19.90"')]
