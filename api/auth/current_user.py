@@ -7,9 +7,8 @@ however long the access token still lasts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003  FastAPI resolves annotations at run time
 from typing import Annotated, Final
-from uuid import UUID  # noqa: TC003
+from uuid import UUID  # noqa: TC003  FastAPI resolves annotations at run time
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -45,9 +44,6 @@ class CurrentUser:
     email: str
     username: str
     role: Role
-    created_at: datetime
-    updated_at: datetime
-    is_active: bool = True
 
     def may(self, role: Role) -> bool:
         """Return whether this user has the role or one above it."""
@@ -61,7 +57,7 @@ async def _user_or_anonymous(bearer: _BearerDep, session: ReadSessionDep) -> Cur
     user = await repository.find_active_user(session, read_access_token(bearer.credentials))
     if user is None:
         raise TokenInvalidError("The user of this access token is deactivated or gone.")
-    return CurrentUser(user.id, user.email, user.username, Role(user.role), user.created_at, user.updated_at)
+    return CurrentUser(user.id, user.email, user.username, Role(user.role))
 
 
 #: For routes that show more to those who signed in.

@@ -8,7 +8,7 @@ from sqlalchemy import case, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from api.auth.models import LoginAttempts, RefreshTokenFamily
-from api.users.models import User
+from api.users.models import LIVE, User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 #: Rows of past windows that one login clears away; more would make it wait for others' leavings.
 _CLEARED_AT_ONCE = 100
+
+
+class ActiveUser(NamedTuple):
+    """What every request that needs a user knows of them."""
+
+    id: UUID
+    email: str
+    username: str
+    role: str
 
 
 class Account(NamedTuple):
@@ -38,9 +47,11 @@ class Family(NamedTuple):
     is_usable: bool
 
 
-async def find_active_user(session: ReadSession, key: UUID) -> User | None:
+async def find_active_user(session: ReadSession, key: UUID) -> ActiveUser | None:
     """Return the user, unless there is none or they are deactivated."""
-    return (await session.scalars(select(User).where(User.id == key, User.is_active))).one_or_none()
+    statement = select(User.id, User.email, User.username, User.role).where(User.id == key, User.is_active)
+    row = (await session.execute(statement)).one_or_none()
+    return ActiveUser(*row) if row else None
 
 
 async def find_password(session: ReadSession, key: UUID) -> str | None:
@@ -51,7 +62,7 @@ async def find_password(session: ReadSession, key: UUID) -> str | None:
 async def find_account(session: ReadSession, email: str) -> Account | None:
     """Return the account with this address, in whatever case."""
     statement = select(User.id, User.hashed_password, User.is_active).where(
-        func.lower(User.email) == func.lower(email)
+        func.lower(User.email) == func.lower(email), LIVE
     )
     row = (await session.execute(statement)).one_or_none()
     return Account(*row) if row else None
@@ -77,12 +88,17 @@ async def add_family(
     same time: whichever comes second sees the first.
     """
     still_so = (
-        select(literal(token.family), User.id, literal(token.digest), func.now() + literal(lifetime))
+        update(User)
         .where(User.id == account.id, User.hashed_password == account.hashed_password, User.is_active)
-        .with_for_update(key_share=True)
+        .values(last_login_at=func.now())
+        .returning(User.id)
+        .cte("still_so")
+    )
+    family = select(
+        literal(token.family), still_so.c.id, literal(token.digest), func.now() + literal(lifetime)
     )
     columns = ["id", "user_id", "digest", "expires_at"]
-    statement = insert(RefreshTokenFamily).from_select(columns, still_so).returning(RefreshTokenFamily.id)
+    statement = insert(RefreshTokenFamily).from_select(columns, family).returning(RefreshTokenFamily.id)
     return (await session.scalars(statement)).one_or_none() is not None
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID  # noqa: TC003  FastAPI resolves annotations at run time
 
-from fastapi import status
+from fastapi import Query, status
 
 from api.auth.current_user import Admin, CurrentUserDep, Moderator, RoleRequiredError
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
 from api.users import service
-from api.users.schemas import RoleUpdate, UserCreate, UserRead, UserUpdate
+from api.users.models import Role  # noqa: TC001
+from api.users.schemas import (  # noqa: TC001
+    Deactivated,
+    InactiveUsers,
+    Prefix,
+    ProfileRead,
+    ProfileUpdate,
+    RoleUpdate,
+    UserCreate,
+    UserRead,
+    UserSummary,
+    UserUpdate,
+)
 from api.users.service import EmailTakenError, OwnRoleError, UsernameTakenError, UserNotFoundError
 from api.web.openapi import problem_responses
 from api.web.pagination import DEFAULT_LIMIT, Cursor, InvalidCursorError, Limit, Page
@@ -31,22 +44,56 @@ async def register_user(session: WriteSessionDep, new: UserCreate) -> UserRead:
 
 @router.get("", responses=problem_responses(InvalidCursorError, UnauthorizedError, RoleRequiredError))
 async def list_users(
-    _: Moderator, session: ReadSessionDep, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
-) -> Page[UserRead]:
-    """List all users, the newest first. For moderators and admins."""
-    return await service.page(session, cursor, limit)
+    *,
+    _: Moderator,
+    session: ReadSessionDep,
+    role: Annotated[Role | None, Query(description="Only who has this role.")] = None,
+    is_active: Annotated[bool | None, Query(description="Only who is active, or only who is not.")] = None,
+    q: Annotated[
+        Prefix | None, Query(description="Only whose username or email address begins so, in whatever case.")
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[UserSummary]:
+    """List users, the newest first. For moderators and admins."""
+    return await service.page(session, role=role, is_active=is_active, prefix=q, cursor=cursor, limit=limit)
 
 
-@router.get("/me", responses=problem_responses(UnauthorizedError))
-async def read_current_user(user: CurrentUserDep) -> UserRead:
+@router.post("/deactivate-inactive", responses=problem_responses(UnauthorizedError, RoleRequiredError))
+async def deactivate_inactive_users(
+    viewer: Admin, session: WriteSessionDep, sent: InactiveUsers
+) -> Deactivated:
+    """Deactivate all who neither logged in nor refreshed a login for so many days. For admins.
+
+    Who never logged in counts from their registration. Admins stay active.
+    """
+    return await service.deactivate_inactive(session, viewer, sent.days)
+
+
+@router.get("/me", responses=problem_responses(UnauthorizedError, UserNotFoundError))
+async def read_current_user(viewer: CurrentUserDep, session: ReadSessionDep) -> UserRead:
     """Return the user whose token this is."""
-    return UserRead.model_validate(user)
+    return await service.read(session, viewer, viewer.id)
+
+
+@router.patch("/me/profile", responses=problem_responses(UnauthorizedError, UserNotFoundError))
+async def update_profile(
+    viewer: CurrentUserDep, session: WriteSessionDep, sent: ProfileUpdate
+) -> ProfileRead:
+    """Change the fields of your profile that are sent; null clears one."""
+    return await service.update_profile(session, viewer, sent)
 
 
 @router.get("/{user_id}", responses=problem_responses(UnauthorizedError, UserNotFoundError))
 async def read_user(viewer: CurrentUserDep, session: ReadSessionDep, user_id: UUID) -> UserRead:
-    """Return a user; the email address only if it is your own or you are a moderator."""
+    """Return a user; address and last login only if they are your own or you are a moderator."""
     return await service.read(session, viewer, user_id)
+
+
+@router.get("/{user_id}/profile", responses=problem_responses(UnauthorizedError, UserNotFoundError))
+async def read_profile(_: CurrentUserDep, session: ReadSessionDep, user_id: UUID) -> ProfileRead:
+    """Return what a user tells about themselves."""
+    return await service.read_profile(session, user_id)
 
 
 @router.patch(
@@ -79,3 +126,16 @@ async def set_user_role(viewer: Admin, session: WriteSessionDep, user_id: UUID, 
 async def deactivate_user(viewer: CurrentUserDep, session: WriteSessionDep, user_id: UUID) -> None:
     """Deactivate yourself, or anyone as an admin: all their tokens stop working at once."""
     await service.deactivate(session, viewer, user_id)
+
+
+@router.delete(
+    "/{user_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problem_responses(UnauthorizedError, RoleRequiredError, UserNotFoundError),
+)
+async def delete_user(viewer: CurrentUserDep, session: WriteSessionDep, user_id: UUID) -> None:
+    """Delete yourself, or anyone as an admin. What the user wrote stays, under their id.
+
+    Address, password and profile are erased, and username and address are free again.
+    """
+    await service.delete(session, viewer, user_id)

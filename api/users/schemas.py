@@ -6,10 +6,19 @@ from datetime import datetime  # noqa: TC003  pydantic resolves annotations at r
 from typing import Annotated, Any, Final
 from uuid import UUID  # noqa: TC003
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from api.auth.passwords import NewPassword  # noqa: TC001
-from api.users.models import Role  # noqa: TC001
+from api.users.models import MAX_BIO, Role
+from api.web.text import NO_NUL
 
 #: RFC 5321's limit of a path, less its angle brackets.
 _MAX_EMAIL: Final = 254
@@ -40,6 +49,13 @@ EmailAddress = Annotated[
     ),
 ]
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{3,32}$", examples=["ada"])]
+Bio = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_BIO, pattern=NO_NUL),
+    Field(examples=["Weaves algebraic patterns."]),
+]
+#: The beginning of a name or an address.
+Prefix = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_EMAIL, pattern=NO_NUL)]
 
 
 class UserCreate(BaseModel):
@@ -74,8 +90,52 @@ class RoleUpdate(BaseModel):
     role: Role
 
 
-class UserRead(BaseModel):
-    """A user, as another user may see them."""
+class InactiveUsers(BaseModel):
+    """Who is meant by inactive."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    days: int = Field(ge=1, le=3650, description="For how long they were not here.", examples=[90])
+
+
+class Deactivated(BaseModel):
+    """What a deactivation of many did."""
+
+    count: int = Field(description="How many users it deactivated.", examples=[12])
+
+
+class ProfileUpdate(BaseModel):
+    """A change of some fields; what is not sent stays as it is, and null clears."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    bio: Bio | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that were sent."""
+        return self.model_dump(exclude_unset=True)
+
+
+class ProfileRead(BaseModel):
+    """What a user tells others about themselves."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    bio: str | None = Field(default=None, examples=["Weaves algebraic patterns."])
+    avatar_path: str | None = Field(
+        default=None,
+        description="Where the picture is in the storage's bucket.",
+        examples=["01a1feb4-8f7f-7215-8dd4-6b32cf2b113f/01a1feb5.png"],
+    )
+
+
+def _profile_or_empty(profile: object) -> object:
+    """Return a profile even for who never wrote one: its fields may be null, it is not."""
+    return profile or ProfileRead()
+
+
+class UserSummary(BaseModel):
+    """A user in a list."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -86,5 +146,14 @@ class UserRead(BaseModel):
     )
     role: Role
     is_active: bool
+    last_login_at: datetime | None = Field(
+        description="Null before the first login, and unless it is your own or you are a moderator."
+    )
     created_at: datetime
     updated_at: datetime
+
+
+class UserRead(UserSummary):
+    """A user, as another user may see them."""
+
+    profile: Annotated[ProfileRead, BeforeValidator(_profile_or_empty)]

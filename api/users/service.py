@@ -1,8 +1,9 @@
-"""The rules about users: who may read, change and deactivate whom."""
+"""The rules about users: who may read, change, deactivate and delete whom."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from api.auth import passwords
@@ -11,7 +12,7 @@ from api.auth.service import end_logins
 from api.database.errors import UniqueViolationError
 from api.users.models import UNIQUE_EMAIL, UNIQUE_USERNAME, Role, User
 from api.users.repository import users
-from api.users.schemas import UserRead
+from api.users.schemas import Deactivated, ProfileRead, UserRead, UserSummary
 from api.web.pagination import Page
 from api.web.problems import ConflictError, ForbiddenError, NotFoundError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from api.auth.current_user import CurrentUser
     from api.database.session import ReadSession, WriteSession
-    from api.users.schemas import UserCreate, UserUpdate
+    from api.users.schemas import ProfileUpdate, UserCreate, UserUpdate
 
 
 class EmailTakenError(ConflictError):
@@ -61,7 +62,7 @@ async def register(session: WriteSession, new: UserCreate) -> UserRead:
     """
     # Before the transaction's first statement: hashing takes a while, and nobody should wait for it.
     hashed = passwords.hash_password(new.password.get_secret_value())
-    user = User(email=new.email, username=new.username, hashed_password=hashed)
+    user = User(email=new.email, username=new.username, hashed_password=hashed, profile=None)
     with _conflicts_named():
         await users.add(session, user)
     return UserRead.model_validate(user)
@@ -73,13 +74,29 @@ async def read(session: ReadSession, viewer: CurrentUser, key: UUID) -> UserRead
     Raises:
         UserNotFoundError: There is no such user.
     """
-    return _seen_by(viewer, _found(await users.get(session, key)))
+    user = await users.get_with_profile(session, key)
+    if user is None:
+        raise UserNotFoundError
+    seen = UserRead.model_validate(user)
+    if viewer.id != key and not viewer.may(Role.MODERATOR):
+        seen.email = seen.last_login_at = None
+    return seen
 
 
-async def page(session: ReadSession, cursor: str | None, limit: int) -> Page[UserRead]:
-    """Return a page of all users, the newest first, for a moderator."""
-    rows, next_cursor = await users.page(session, cursor, limit)
-    return Page(items=[UserRead.model_validate(row) for row in rows], next_cursor=next_cursor)
+async def page(
+    session: ReadSession,
+    *,
+    role: Role | None,
+    is_active: bool | None,
+    prefix: str | None,
+    cursor: str | None,
+    limit: int,
+) -> Page[UserSummary]:
+    """Return a page of the users who fit, the newest first, for a moderator."""
+    rows, next_cursor = await users.page(
+        session, role=role, is_active=is_active, prefix=prefix, cursor=cursor, limit=limit
+    )
+    return Page(items=[UserSummary.model_validate(row) for row in rows], next_cursor=next_cursor)
 
 
 async def update(session: WriteSession, viewer: CurrentUser, key: UUID, sent: UserUpdate) -> UserRead:
@@ -92,10 +109,10 @@ async def update(session: WriteSession, viewer: CurrentUser, key: UUID, sent: Us
         UsernameTakenError: The name is taken.
     """
     _require_self_or_admin(viewer, key)
-    changes = sent.changes()
-    with _conflicts_named():
-        user = await (users.update(session, key, changes) if changes else users.get(session, key))
-    return _seen_by(viewer, _found(user))
+    if changes := sent.changes():
+        with _conflicts_named():
+            await users.update(session, key, changes)
+    return await read(session, viewer, key)
 
 
 async def set_role(session: WriteSession, viewer: CurrentUser, key: UUID, role: Role) -> UserRead:
@@ -107,7 +124,8 @@ async def set_role(session: WriteSession, viewer: CurrentUser, key: UUID, role: 
     """
     if key == viewer.id:
         raise OwnRoleError("Another admin has to change your role.")
-    return _seen_by(viewer, _found(await users.update(session, key, {"role": role})))
+    await users.update(session, key, {"role": role})
+    return await read(session, viewer, key)
 
 
 async def deactivate(session: WriteSession, viewer: CurrentUser, key: UUID) -> None:
@@ -118,27 +136,56 @@ async def deactivate(session: WriteSession, viewer: CurrentUser, key: UUID) -> N
         UserNotFoundError: There is no such user.
     """
     _require_self_or_admin(viewer, key)
-    _found(await users.update(session, key, {"is_active": False}))
+    if not await users.update(session, key, {"is_active": False}):
+        raise UserNotFoundError
     await end_logins(session, key)
+
+
+async def deactivate_inactive(session: WriteSession, viewer: CurrentUser, days: int) -> Deactivated:
+    """Deactivate all who were not here for so many days, for an admin; neither admins nor the viewer."""
+    count = await users.deactivate_inactive(session, timedelta(days=days), but=viewer.id)
+    return Deactivated(count=count)
+
+
+async def delete(session: WriteSession, viewer: CurrentUser, key: UUID) -> None:
+    """Delete oneself or, as an admin, anyone, for good; what they wrote stays.
+
+    Raises:
+        RoleRequiredError: It is another user, and the viewer is no admin.
+        UserNotFoundError: There is no such user.
+    """
+    _require_self_or_admin(viewer, key)
+    if not await users.delete(session, key):
+        raise UserNotFoundError
+    await end_logins(session, key)
+
+
+async def read_profile(session: ReadSession, key: UUID) -> ProfileRead:
+    """Return a user's profile, empty if they never wrote one.
+
+    Raises:
+        UserNotFoundError: There is no such user.
+    """
+    profile = await users.profile(session, key)
+    if profile is None:
+        raise UserNotFoundError
+    return ProfileRead.model_validate(profile)
+
+
+async def update_profile(session: WriteSession, viewer: CurrentUser, sent: ProfileUpdate) -> ProfileRead:
+    """Change the fields that were sent of one's own profile.
+
+    Raises:
+        UserNotFoundError: One is being deleted at the same time.
+    """
+    if changes := sent.changes():
+        await users.set_profile(session, viewer.id, changes)
+    return await read_profile(session, viewer.id)
 
 
 def _require_self_or_admin(viewer: CurrentUser, key: UUID) -> None:
     if viewer.id != key and not viewer.may(Role.ADMIN):
         raise RoleRequiredError(Role.ADMIN)
-
-
-def _found(user: User | None) -> User:
-    if user is None:
-        raise UserNotFoundError
-    return user
-
-
-def _seen_by(viewer: CurrentUser, user: User) -> UserRead:
-    """Return what the viewer may see: addresses are for their owner and for moderators."""
-    seen = UserRead.model_validate(user)
-    if viewer.id != user.id and not viewer.may(Role.MODERATOR):
-        seen.email = None
-    return seen
 
 
 @contextmanager
