@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event
 
-from api.database.engine import get_engine
 from api.database.session import read
 from api.posts import repository
+from tests.support.plans import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
-    from api.database.session import ReadSession
     from tests.support.people import People
 
 pytestmark = pytest.mark.asyncio
@@ -44,24 +41,6 @@ async def author(people: People) -> UUID:
     )
     people.query("ANALYZE")
     return authors[0].id
-
-
-async def plan(list_: Callable[[ReadSession], Awaitable[Any]]) -> str:
-    """Return the plan of the one statement that `list_` sends."""
-    sent: list[tuple[str, Any]] = []
-
-    def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _many: bool) -> None:  # noqa: FBT001
-        sent.append((statement, parameters))
-
-    engine = get_engine()
-    event.listen(engine.sync_engine, "before_cursor_execute", keep)
-    async with read() as session:
-        await list_(session)
-    event.remove(engine.sync_engine, "before_cursor_execute", keep)
-    [(statement, parameters)] = sent
-    async with engine.connect() as connection:
-        rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
-        return "\n".join(row[0] for row in rows)
 
 
 class TestPlans:
