@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,14 @@ def _from_text(parse: Callable[[str], Any], pattern: str, form: str) -> BeforeVa
 
 JsonDate = Annotated[date, _from_text(date.fromisoformat, r"\d{4}-\d\d-\d\d", '"2026-11-21"')]
 #: Of the day, without a time zone.
-JsonTime = Annotated[time, _from_text(time.fromisoformat, r"\d\d:\d\d(:\d\d)?", '"16:30"')]
+JsonTime = Annotated[
+    time,
+    _from_text(time.fromisoformat, r"\d\d:\d\d(:\d\d)?", '"16:30"'),
+    # Not JSON Schema's format `time`, which has a time zone.
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$", "examples": ["16:30"]}
+    ),
+]
 JsonUuid = Annotated[UUID, _from_text(UUID, r"[0-9A-Fa-f-]{36}", '"0190a6a4-0000-7000-8000-000000000001"')]
 #: Exact: a JSON number has passed through a float by the time it is seen here.
 JsonDecimal = Annotated[Decimal, _from_text(Decimal, r"-?\d{1,30}(\.\d{1,30})?", '"19.90"')]
