@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -11,8 +12,7 @@ import pytest_asyncio
 
 from api.app import create_app
 from api.auth import passwords
-from api.database.engine import dispose
-from api.settings import get_settings
+from infra.testing.lazy_loads import lazy_loads_refused
 from tests.support.people import People
 
 if TYPE_CHECKING:
@@ -29,16 +29,21 @@ ADDRESS = "192.0.2.7"
 Client = httpx2.AsyncClient
 
 
+@lru_cache(maxsize=1)
+def declared_responses() -> dict[str, dict[str, Any]]:
+    """Return the responses of each operation; making the document takes longer than most tests."""
+    return {
+        operation["operationId"]: operation["responses"]
+        for path in create_app().openapi()["paths"].values()
+        for operation in path.values()
+    }
+
+
 class Watched:
-    """The app, whose every response must be declared by its OpenAPI document and show no hash."""
+    """The app, which must not load lazily, answer what its OpenAPI document has not, or show a hash."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
-        self.operations = {
-            operation["operationId"]: operation["responses"]
-            for path in app.openapi()["paths"].values()
-            for operation in path.values()
-        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         status, body = 0, b""
@@ -49,30 +54,23 @@ class Watched:
             body += message.get("body", b"")
             await send(message)
 
-        await self.app(scope, receive, watch)
-        responses = self.operations.get(getattr(scope.get("route"), "unique_id", ""))
+        with lazy_loads_refused():
+            await self.app(scope, receive, watch)
+        responses = declared_responses().get(getattr(scope.get("route"), "unique_id", ""))
         assert responses is None or status >= 500 or str(status) in responses, (scope["path"], status)
         assert b'"hashed_password"' not in body
         assert b"$argon2" not in body
 
 
-@pytest_asyncio.fixture
-async def app(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FastAPI]:
-    """The app with its settings from the environment, as everywhere."""
-    monkeypatch.setenv("DATABASE_URL", database.pooled.libpq())
-    monkeypatch.setenv("BOUGH_ENVIRONMENT", "test")
-    monkeypatch.setenv("AUTH_SECRET", "0123456789abcdef" * 4)
-    # More than in a Lambda: here several requests run at once in one process.
-    monkeypatch.setenv("BOUGH_POOL_SIZE", "4")
+@pytest.fixture
+def app(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[FastAPI]:
+    """An app of the test's own, which may add routes, in the environment of the toolkit's."""
     # Argon2 at its cheapest: logins by the hundred. Its real parameters are a unit test's matter.
     for parameter, value in {"_PASSES": 1, "_MEMORY_KIB": 8, "_LANES": 1}.items():
         monkeypatch.setattr(passwords, parameter, value)
     passwords._hasher.cache_clear()
-    get_settings.cache_clear()
     yield create_app()
-    await dispose()
     passwords._hasher.cache_clear()
-    get_settings.cache_clear()
 
 
 @pytest_asyncio.fixture
