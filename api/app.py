@@ -62,7 +62,7 @@ def _add_middleware(app: FastAPI, settings: WebSettings) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "retry-after"],
+            expose_headers=["x-request-id", "retry-after", "idempotent-replayed"],
             max_age=600,
         )
     app.add_middleware(RequestLogMiddleware)

@@ -10,7 +10,8 @@ import api.projects.models
 import api.tags.models
 import api.tasks.models
 import api.teams.models
-import api.users.models  # noqa: F401  imported for their tables
+import api.users.models
+import api.web.idempotency_keys  # noqa: F401  imported for their tables
 from api.database.base import Base
 
 metadata = Base.metadata
