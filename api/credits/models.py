@@ -19,8 +19,8 @@ MAX_CREDITS: Final = 9_007_199_254_740_991
 class Account(UuidKey, Timestamps, Base):
     """Credits of a user, who may have several accounts and tells them apart by name.
 
-    Credits are whole: a balance is a bigint, and no amount is ever rounded. Users with accounts cannot be
-    deleted, only deactivated: their credits are somebody else's counterpart.
+    Credits are whole: a balance is a bigint, and no amount is ever rounded. The row of a user with accounts
+    cannot be deleted: the log of other accounts refers to theirs.
     """
 
     __tablename__ = "accounts"
