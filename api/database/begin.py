@@ -34,10 +34,15 @@ def begin_message(
         words.append("READ ONLY")
     if deferrable:
         words.append("DEFERRABLE")
-    return "; ".join([" ".join(words), *(_set_local(*item) for item in settings.items())])
+    return "; ".join([" ".join(words), *(set_local(*item) for item in settings.items())])
 
 
-def _set_local(name: str, value: str) -> str:
+def set_local(name: str, value: str) -> str:
+    """Return the statement that gives a setting to the transaction, and to nothing after it.
+
+    Raises:
+        ValueError: The name or the value is not a plain word.
+    """
     if not _SAFE_NAME.fullmatch(name) or not _SAFE_VALUE.fullmatch(value):
         raise ValueError(f"{name!r} cannot ride on BEGIN: names and values are plain words there")
     return f"SET LOCAL {name} = '{value}'"

@@ -33,8 +33,7 @@ from sqlalchemy.util import await_only
 
 from api.database.begin import begin_message
 from api.database.connect import connect
-from api.database.errors import ReadOnlySessionError
-from api.database.reading import writing_word
+from api.database.reading import refuse_write
 from api.database.statistics import count_statement, statistics
 from api.database.timeouts import DEADLINE_MARGIN, Timeouts, remaining
 
@@ -156,10 +155,8 @@ class Connection(AsyncAdapt_asyncpg_connection):
         Raises:
             ReadOnlySessionError: The statement writes.
         """
-        word = writing_word(statement) if self.readonly else None
-        if word is not None:
-            message = f"{word} in a session that reads, or after its transaction's end; take a WriteSession"
-            raise ReadOnlySessionError(message)
+        if self.readonly:
+            refuse_write(statement)
 
     async def run(self, statement: str) -> str:
         """Send one simple-protocol message and return the last command's tag."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from api.database.errors import ReadOnlySessionError
+
 _BEGINNING: Final = re.compile(
     r"(?:[\s(]|--[^\n]*\n|/\*.*?\*/|explain\s*\([^)]*\)|(?:explain|analyze|verbose)\b)*"
     r"(?:(?P<reads>select|values|table|show|savepoint|release|rollback\s+to)\b|(?P<may>with)\b|(?P<other>\w*))",
@@ -30,3 +32,15 @@ def writing_word(statement: str) -> str | None:
         inside = _WRITE_INSIDE.search(statement)
         return inside[1].upper() if inside else None
     return beginning["other"].upper() or "an empty statement"
+
+
+def refuse_write(statement: str) -> None:
+    """Refuse what a connection that reads must not send.
+
+    Raises:
+        ReadOnlySessionError: The statement writes.
+    """
+    word = writing_word(statement)
+    if word is not None:
+        message = f"{word} in a session that reads, or after its transaction's end; take a WriteSession"
+        raise ReadOnlySessionError(message)

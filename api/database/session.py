@@ -37,8 +37,8 @@ Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 _reading_engines: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
 
 
-class _Session(Session):
-    """The one session of a request; `in_block` inside `write` and `consistent`."""
+class BlockSession(Session):
+    """What is under a `ReadSession`: knows whether it is inside a block of `write` or `consistent`."""
 
     in_block = False
 
@@ -53,14 +53,20 @@ def _reading(engine: AsyncEngine) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def read(engine: AsyncEngine | None = None) -> AsyncIterator[ReadSession]:
+async def read(
+    engine: AsyncEngine | None = None, *, session_class: type[BlockSession] = BlockSession
+) -> AsyncIterator[ReadSession]:
     """Open a session that reads.
+
+    Args:
+        engine: Where to; the environment's unless given.
+        session_class: What is under it.
 
     Raises:
         ReadOnlySessionError: It was asked to write, or ended with changes that nobody sent.
     """
     session = AsyncSession(
-        _reading(engine or get_engine()), sync_session_class=_Session, expire_on_commit=False
+        _reading(engine or get_engine()), sync_session_class=session_class, expire_on_commit=False
     )
     try:
         yield ReadSession(session)
@@ -117,7 +123,7 @@ async def _transaction(
 ) -> AsyncIterator[None]:
     """Move the session's connection out of AUTOCOMMIT, and back to reading at the end."""
     sync_session = session.sync_session
-    if not isinstance(sync_session, _Session):
+    if not isinstance(sync_session, BlockSession):
         message = "the session was not opened by api.database.session.read"
         raise TypeError(message)
     if sync_session.in_block:

@@ -1,6 +1,7 @@
-"""Turn asyncpg's and SQLAlchemy's exceptions into `errors.py`'s, by SQLSTATE; nowhere else.
+"""Turn asyncpg's, psycopg's and SQLAlchemy's exceptions into `errors.py`'s, by SQLSTATE; nowhere else.
 
-SQLSTATEs: PostgreSQL's Appendix A. Poolers speak differently: PgBouncer 1.18 sends 08P01 for its own
+psycopg, which does not ship, is known here by the names that its exceptions use. SQLSTATEs: PostgreSQL's
+Appendix A. Poolers speak differently: PgBouncer 1.18 sends 08P01 for its own
 refusals, Supavisor XX000 with `(CODE) message` (its `lib/supavisor/errors/`).
 """
 
@@ -10,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
+from sqlalchemy import exc
 from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 
 from api.database import errors
@@ -51,6 +53,8 @@ _BY_DRIVER_CLASS: Final[dict[str, type[errors.DatabaseError]]] = {
     "CommitUncertain": errors.CommitUncertainError,
     "CommitRefused": errors.DatabaseError,
 }
+#: Where a connection cannot be made, libpq has a text and no SQLSTATE; so has PgBouncer, which sends 08P01.
+_UNAUTHENTICATED: Final = re.compile(r"authentication failed|no pg_hba\.conf entry|role .* does not exist")
 _SUPAVISOR: Final = re.compile(r"\((E[A-Z]+)\)")
 _SUPAVISOR_BUSY: Final = {"EMAXCONN", "EMAXCONNSESSION", "ECHECKOUTTIMEOUT"}
 
@@ -67,6 +71,8 @@ def translate(context: ExceptionContext) -> errors.DatabaseError | None:
         isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError)
     ):
         return errors.InvalidValueError(f"a value does not fit its column ({type(cause).__name__})")
+    if isinstance(context.sqlalchemy_exception, exc.DataError):
+        return errors.InvalidValueError(f"a value does not fit its column ({type(error).__name__})")
     if not isinstance(error, Exception):
         return None  # a cancellation stays one
     sqlstate = getattr(error, "sqlstate", None)
@@ -79,14 +85,16 @@ def translate(context: ExceptionContext) -> errors.DatabaseError | None:
 def translate_connect_error(error: BaseException, limit: float) -> errors.DatabaseError:
     """Return our error for a connection that could not be made within `limit` seconds."""
     if isinstance(error, asyncpg.PostgresError):
-        if error.sqlstate == "08P01" and "authentication failed" in _first_line(error):
+        if error.sqlstate == "08P01" and _UNAUTHENTICATED.search(_first_line(error)):
             return errors.DatabaseAuthenticationError(_first_line(error))  # PgBouncer's word for 28P01
         found = _from_sqlstate(error.sqlstate or "", error, lost=True)
         if isinstance(found, errors.DatabaseUnavailableError | errors.PoolExhaustedError):
             return found
         return errors.DatabaseUnavailableError(f"the database refused the connection: {_first_line(error)}")
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or type(error).__name__ == "ConnectionTimeout":
         return errors.DatabaseUnavailableError(f"no connection to the database within {limit:.3g} s")
+    if not isinstance(error, OSError) and _UNAUTHENTICATED.search(_first_line(error)):
+        return errors.DatabaseAuthenticationError(_first_line(error))
     return errors.DatabaseUnavailableError(f"the database cannot be reached: {_first_line(error)}")
 
 
@@ -109,15 +117,16 @@ def _from_sqlstate(sqlstate: str, error: Any, *, lost: bool) -> errors.DatabaseE
 
 
 def _constraint(error: Any) -> str | None:
-    """Return the constraint's name from asyncpg's own exception, which the adapter keeps as the cause."""
-    cause = error if isinstance(error, asyncpg.PostgresError) else error.__cause__
+    """Return the constraint's name: psycopg's, or that of asyncpg's own exception, the adapter's cause."""
+    cause = getattr(error, "diag", None) or error.__cause__ or error
     return getattr(cause, "constraint_name", None)
 
 
 def _first_line(error: BaseException) -> str:
     """Return the message without DETAIL, which quotes the row's values."""
     cause = error if isinstance(error, asyncpg.PostgresError) else error.__cause__ or error
-    text = getattr(cause, "message", None) or str(cause) or type(cause).__name__
+    own = getattr(getattr(cause, "diag", None), "message_primary", None)
+    text = own or getattr(cause, "message", None) or str(cause) or type(cause).__name__
     return text.partition("\n")[0]
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import pytest_asyncio
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from api.database.engine import make_engine
 from tests.support.items import count
-from tests.support.notes import create_tables
+from tests.support.notes import OwnBase, create_tables
 from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from api.database.connection_url import ConnectionUrl
-    from infra.testing.databases import Database
+    from infra.testing.databases import Database, World
 
 
 @pytest_asyncio.fixture
@@ -102,3 +104,26 @@ async def warm(
     proxy.reset()
     yield engine
     proxy.thaw()
+
+
+@pytest.fixture(scope="module")
+def shared_notes(world: World) -> Iterator[Database]:
+    """A database with the tables of `tests.support.notes`, made once: there are many small tests."""
+    with world.new_database() as database:
+        engine = create_engine(database.direct.psycopg(), poolclass=NullPool)
+        OwnBase.metadata.create_all(engine)
+        yield database
+
+
+@pytest.fixture
+def notes_database(shared_notes: Database) -> Iterator[Database]:
+    """The same database, emptied afterwards."""
+    yield shared_notes
+    with psycopg.connect(shared_notes.direct.libpq()) as owner:
+        owner.execute("TRUNCATE test_note, test_parent")
+
+
+@pytest.fixture(params=["direct", "pooled"])
+def notes_url(notes_database: Database, request: pytest.FixtureRequest) -> ConnectionUrl:
+    """The database's URL: past the pooler as the owner, through it as the application role."""
+    return getattr(notes_database, request.param)
