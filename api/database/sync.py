@@ -4,7 +4,7 @@
 
     with reading() as session:
         newest = session.scalars(select(User).order_by(User.id.desc()).limit(10)).all()
-        page, cursor = session.run(users.page, None, 20)
+        user = session.run(users.get, key)
 
     with writing() as session:
         session.run(users.update, key, {"is_active": False})

@@ -138,11 +138,12 @@ class TestRun:
     @pytest.mark.asyncio
     async def test_calls_the_sample_domain(self, url, engine):
         """A repository's page and a service's page, by the methods that routes use."""
+        wanted = {"role": None, "is_active": True, "prefix": None, "cursor": None, "limit": 2}
         async with read(engine) as application:
-            expected = await service.page(application, None, 2)
+            expected = await service.page(application, **wanted)
         with reading(url) as session:
-            assert session.run(service.page, None, 2) == expected
-            rows, cursor = session.run(users.page, None, 2)
+            assert session.run(service.page, **wanted) == expected
+            rows, cursor = session.run(users.page, **wanted)
             assert cursor == expected.next_cursor
             assert [row.id for row in rows] == [item.id for item in expected.items]
             found = session.scalars(select(User.id).order_by(User.id.desc()).limit(2)).all()
