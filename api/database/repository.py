@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from sqlalchemy import delete, update
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from sqlalchemy import Select
     from sqlalchemy.orm.interfaces import ORMOption
@@ -43,3 +46,25 @@ class Repository(Generic[Row]):
         session.add(row)
         await session.flush()
         return row
+
+    async def change(self, session: WriteSession, key: UUID, changes: dict[str, Any]) -> Row | None:
+        """Change columns of the row with this `id` and return it; `None` when there is none.
+
+        With no changes it is only read: an empty UPDATE would move `updated_at`.
+
+        Raises:
+            ConstraintViolationError: A constraint refused the change.
+        """
+        if not changes:
+            return await self.get(session, key)
+        statement = update(self.table).filter_by(id=key).values(changes).returning(self.table)
+        return (await session.scalars(statement)).one_or_none()
+
+    async def delete(self, session: WriteSession, key: UUID) -> bool:
+        """Delete the row with this `id`; return whether there was one.
+
+        Raises:
+            ForeignKeyViolationError: Something refers to it that does not go with it.
+        """
+        statement = delete(self.table).filter_by(id=key).returning(self.table)
+        return (await session.scalars(statement)).one_or_none() is not None

@@ -43,3 +43,36 @@ async def write_post(
         assert response.status_code == 200
         post = response.json()
     return post
+
+
+async def add_team(
+    client: httpx2.AsyncClient, moderator: Person, *members: Person, **changes: Any
+) -> dict[str, Any]:
+    """Add a team with these members, "Engineering" unless named otherwise, and return it."""
+    response = await client.post("/teams", json={"name": "Engineering"} | changes, headers=moderator.headers)
+    assert response.status_code == 201
+    team: dict[str, Any] = response.json()
+    for member in members:
+        response = await client.put(f"/teams/{team['id']}/members/{member.id}", headers=moderator.headers)
+        assert response.status_code == 204
+    return team
+
+
+async def add_project(
+    client: httpx2.AsyncClient, owner: Person, team: dict[str, Any], **changes: Any
+) -> dict[str, Any]:
+    """Begin a project of a team, "Engine" unless named otherwise, and return it."""
+    new = {"team_id": team["id"], "name": "Engine"} | changes
+    response = await client.post("/projects", json=new, headers=owner.headers)
+    assert response.status_code == 201
+    project: dict[str, Any] = response.json()
+    return project
+
+
+async def put_project_member(
+    client: httpx2.AsyncClient, owner: Person, project: dict[str, Any], member: Person, role: str
+) -> None:
+    """Give somebody a role in a project."""
+    path = f"/projects/{project['id']}/members/{member.id}"
+    response = await client.put(path, json={"role": role}, headers=owner.headers)
+    assert response.status_code == 204

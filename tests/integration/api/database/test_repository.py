@@ -8,7 +8,8 @@ from sqlalchemy import select
 from api.database.base import uuid7
 from api.database.repository import Repository
 from api.database.session import read
-from tests.support.notes import Note, writing
+from infra.testing.statements import count_statements
+from tests.support.notes import Note, texts, writing
 
 
 class TestRepository:
@@ -41,3 +42,28 @@ class TestRepository:
         async with read(notes_engine) as session:
             rows = await self.notes.list(session, select(Note).order_by(Note.text).limit(2))
         assert [row.text for row in rows] == ["a", "b"]
+
+    @pytest.mark.asyncio
+    async def test_change_returns_what_is_stored(self, notes_engine):
+        """Other rows stay as they are; without changes nothing is written; no row is `None`."""
+        async with writing(notes_engine) as session:
+            note, other = [await self.notes.add(session, Note(text=name)) for name in "ab"]
+        async with writing(notes_engine) as session:
+            changed = await self.notes.change(session, note.id, {"text": "c"})
+            assert changed is not None
+            assert changed.text == "c"
+            assert await self.notes.change(session, uuid7(), {"text": "c"}) is None
+            with count_statements() as statements:
+                assert await self.notes.change(session, other.id, {}) is not None
+        assert [statement.split()[0] for statement in statements] == ["SELECT"]
+        assert await texts(notes_engine) == ["b", "c"]
+
+    @pytest.mark.asyncio
+    async def test_delete_tells_whether_there_was_a_row(self, notes_engine):
+        """Other rows stay."""
+        async with writing(notes_engine) as session:
+            note, _ = [await self.notes.add(session, Note(text=name)) for name in "ab"]
+        async with writing(notes_engine) as session:
+            assert await self.notes.delete(session, note.id)
+            assert not await self.notes.delete(session, note.id)
+        assert await texts(notes_engine) == ["b"]
