@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from api.database.connection_url import PooledUrl  # noqa: TC001  pydantic resolves annotations at run time
 from api.database.engine import IDLE_THRESHOLD, POOL_TIMEOUT, RECYCLE
 from api.database.timeouts import LONGEST, SHORTEST, Timeouts
+from api.issuer_settings import IssuerSettings
 
 #: RFC 7518 section 3.2: a key of HS256 has at least 256 bits.
 MIN_AUTH_SECRET: Final = 32
@@ -75,7 +76,7 @@ _Limit = Annotated[float, Field(ge=SHORTEST, le=LONGEST)]
 SettingsT = TypeVar("SettingsT", bound=WebSettings)
 
 
-class Settings(WebSettings):
+class Settings(IssuerSettings, WebSettings):
     """All settings; times in seconds where the name says nothing else.
 
     Attributes:
@@ -92,6 +93,8 @@ class Settings(WebSettings):
             long as the process, stands in.
         access_token_minutes: Life of an access token.
         refresh_token_days: Life of a refresh token.
+        row_level_security: Send the user's claims with every transaction, for tables whose row-level security
+            is enabled; 2 round trips more for each read.
     """
 
     database_url: PooledUrl = Field(validation_alias="DATABASE_URL")
@@ -106,8 +109,9 @@ class Settings(WebSettings):
     auth_secret: SecretStr = Field(validation_alias="AUTH_SECRET", default=SecretStr(""))
     access_token_minutes: PositiveInt = 15
     refresh_token_days: PositiveInt = 30
+    row_level_security: bool = False
 
-    @field_validator("auth_secret")
+    @field_validator("auth_secret", "issuer_secret")
     @classmethod
     def _refuse_weak_secret(cls, value: SecretStr) -> SecretStr:
         text = value.get_secret_value()

@@ -37,7 +37,7 @@ class TokenExpiredError(UnauthorizedError):
 
 
 class TokenInvalidError(UnauthorizedError):
-    """The access token is not one of ours, or its user is gone."""
+    """The access token is neither ours nor of the issuer we accept, or its user is gone."""
 
     code = "TOKEN_INVALID"
 
@@ -122,6 +122,6 @@ def read_access_token(token: str) -> UUID:
         return UUID(content["payload"]["sub"])
     except jwt.ExpiredSignatureError:
         raise TokenExpiredError("The access token has expired; refresh it.") from None
-    # ValueError: a subject that is no UUID, or text that is no ASCII.
-    except (jwt.InvalidTokenError, ValueError):
+    # ValueError: a subject that is no UUID, text that is no ASCII. RecursionError: JSON of a thousand levels.
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise TokenInvalidError("The access token is not valid.") from None
