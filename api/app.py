@@ -7,6 +7,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from api.auth.current_user import TOKEN_ERRORS
 from api.auth.routes import router as auth
 from api.catalog.routes import router as catalog
 from api.credits.routes import router as credits  # noqa: A004  the resource is named so
@@ -43,7 +44,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
         responses=ANY_PROBLEM,
         redoc_url=None,
     )
-    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = partial(describe, app, TOKEN_ERRORS)  # type: ignore[method-assign]  # FastAPI's documented way
     install_problems(app)
     _add_middleware(app, settings)
 

@@ -13,17 +13,33 @@ from uuid import UUID  # noqa: TC003  FastAPI resolves annotations at run time
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.auth import repository
-from api.auth.tokens import TokenInvalidError, read_access_token
+from api.auth import identities, repository
+from api.auth.identities import AccountExistsError, VerifiedEmailRequiredError
+from api.auth.issuers import AnonymousTokenError, is_foreign, read_foreign_token
+from api.auth.keys import IssuerUnavailableError
+from api.auth.tokens import TokenExpiredError, TokenInvalidError, read_access_token
 from api.database.session import ReadSessionDep  # noqa: TC001
 from api.users.models import Role
 from api.web.problems import ForbiddenError, UnauthorizedError
 
 _RANK: Final = {role: rank for rank, role in enumerate(Role)}
 _bearer = HTTPBearer(
-    auto_error=False, scheme_name="access token", description="An access token from `POST /auth/login`."
+    auto_error=False,
+    scheme_name="access token",
+    description="An access token from `POST /auth/login`, or of the issuer that the service accepts.",
 )
 _BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+#: What any route may answer to a token that is sent, whether it needs one or not.
+TOKEN_ERRORS: Final = (
+    TokenExpiredError,
+    TokenInvalidError,
+    AnonymousTokenError,
+    VerifiedEmailRequiredError,
+    AccountExistsError,
+    IssuerUnavailableError,
+)
 
 
 class RoleRequiredError(ForbiddenError):
@@ -54,7 +70,11 @@ async def _user_or_anonymous(bearer: _BearerDep, session: ReadSessionDep) -> Cur
     """Return the user, or nobody when no token was sent; a bad token is an error all the same."""
     if bearer is None:
         return None
-    user = await repository.find_active_user(session, read_access_token(bearer.credentials))
+    token = bearer.credentials
+    if is_foreign(token):
+        user = await identities.sign_in(session, await read_foreign_token(token))
+    else:
+        user = await repository.find_active_user(session, read_access_token(token))
     if user is None:
         raise TokenInvalidError("The user of this access token is deactivated or gone.")
     return CurrentUser(user.id, user.email, user.username, Role(user.role))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import case, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from api.auth.models import LoginAttempts, RefreshTokenFamily
+from api.auth.models import LoginAttempts, RefreshTokenFamily, UserIdentity
+from api.database.base import uuid7
 from api.users.models import LIVE, User
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
 
+    from api.auth.issuers import Identity
     from api.auth.tokens import RefreshToken
     from api.database.session import ReadSession, WriteSession
 
@@ -31,11 +33,14 @@ class ActiveUser(NamedTuple):
     role: str
 
 
+_ACTIVE_USER = (User.id, User.email, User.username, User.role)
+
+
 class Account(NamedTuple):
-    """What checking a password needs."""
+    """What checking a password needs; there is none for whom another issuer vouches."""
 
     id: UUID
-    hashed_password: str
+    hashed_password: str | None
     is_active: bool
 
 
@@ -49,9 +54,31 @@ class Family(NamedTuple):
 
 async def find_active_user(session: ReadSession, key: UUID) -> ActiveUser | None:
     """Return the user, unless there is none or they are deactivated."""
-    statement = select(User.id, User.email, User.username, User.role).where(User.id == key, User.is_active)
-    row = (await session.execute(statement)).one_or_none()
+    row = (await session.execute(select(*_ACTIVE_USER).where(User.id == key, User.is_active))).one_or_none()
     return ActiveUser(*row) if row else None
+
+
+async def find_user_of(session: ReadSession, identity: Identity) -> tuple[ActiveUser, bool] | None:
+    """Return the user of an issuer's subject, and whether they really are active."""
+    statement = (
+        select(*_ACTIVE_USER, User.is_active)
+        .join(UserIdentity, UserIdentity.user_id == User.id)
+        .where(UserIdentity.issuer == identity.issuer, UserIdentity.subject == identity.subject)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return (ActiveUser(*row[:-1]), row[-1]) if row else None
+
+
+async def add_user_of(session: WriteSession, identity: Identity, *, email: str, username: str) -> None:
+    """Insert a user without a password, and the issuer's subject that leads to them.
+
+    Raises:
+        UniqueViolationError: The address or the name is taken, or the subject has a user already.
+    """
+    key = uuid7()
+    await session.execute(insert(User).values(id=key, email=email, username=username))
+    values = {"issuer": identity.issuer, "subject": identity.subject, "user_id": key}
+    await session.execute(insert(UserIdentity).values(values))
 
 
 async def find_password(session: ReadSession, key: UUID) -> str | None:

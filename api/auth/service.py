@@ -69,7 +69,7 @@ async def login(session: ReadSession, credentials: Credentials, address: str | N
     fits, renewed = passwords.verify_password(
         credentials.password.get_secret_value(), account.hashed_password if account else None
     )
-    if account is None or not fits or not account.is_active:
+    if account is None or account.hashed_password is None or not fits or not account.is_active:
         raise InvalidCredentialsError
     token = tokens.new_refresh_token(uuid7())
     async with write(session) as writer:

@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 
 class User(UuidKey, Timestamps, Base):
-    """A person with a password.
+    """A person: with a password, unless another issuer vouches for them.
 
     `role` is text with a CHECK, not a native enum: asyncpg would look the type up on every new
     connection (6 round trips), and values could never be removed.
@@ -42,7 +42,7 @@ class User(UuidKey, Timestamps, Base):
     email: Mapped[str] = mapped_column(Text)
     username: Mapped[str] = mapped_column(Text)
     # Not among the columns that a query for users loads: who needs it names it.
-    hashed_password: Mapped[str] = mapped_column(Text, deferred=True, deferred_raiseload=True)
+    hashed_password: Mapped[str | None] = mapped_column(Text, deferred=True, deferred_raiseload=True)
     role: Mapped[str] = mapped_column(Text, server_default=Role.USER)
     is_active: Mapped[bool] = mapped_column(server_default=true())
     last_login_at: Mapped[datetime | None]

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from api.web.problems import MEDIA_TYPE, ProblemDocument, ProblemError, status_code_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastapi.routing import APIRoute
 
 _PROBLEM: Final = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
@@ -38,25 +40,35 @@ def problem_responses(*errors: type[ProblemError] | int) -> dict[int | str, dict
     }
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the app's OpenAPI document, made once: what `app.openapi` is replaced by."""
+def describe(app: FastAPI, token_errors: Sequence[type[ProblemError]] = ()) -> dict[str, Any]:
+    """Return the app's OpenAPI document, made once: what `app.openapi` is replaced by.
+
+    Args:
+        app: Whose document it is.
+        token_errors: What every operation may answer that takes a token.
+    """
     made = app.openapi_schema is not None
     schema = FastAPI.openapi(app)
     if not made:
         for path in schema.get("paths", {}).values():
             for operation in path.values():
-                _declare_problems(operation)
+                _declare_problems(operation, token_errors if "security" in operation else ())
     return schema
 
 
-def _declare_problems(operation: dict[str, Any]) -> None:
+def _declare_problems(operation: dict[str, Any], token_errors: Sequence[type[ProblemError]]) -> None:
     """Correct the media type, which FastAPI declares as JSON, and add its 422, which `default` suppresses."""
     responses = operation["responses"]
     if "parameters" in operation or "requestBody" in operation:
-        invalid = responses.setdefault("422", {"content": {MEDIA_TYPE: _PROBLEM}})
-        more = invalid.get("description")
-        invalid["description"] = "`VALIDATION_FAILED`" + (f", {more}" if more else "")
+        _add_code(responses, 422, "VALIDATION_FAILED")
+    for error in token_errors:
+        _add_code(responses, error.status, error.code)
     for response in responses.values():
         content = response.get("content", {})
         if content.get("application/json", {}).get("schema") == _PROBLEM["schema"]:
             response["content"] = {MEDIA_TYPE: _PROBLEM}
+
+
+def _add_code(responses: dict[str, Any], status: int, code: str) -> None:
+    response = responses.setdefault(str(status), {"content": {MEDIA_TYPE: _PROBLEM}})
+    response["description"] = ", ".join(filter(None, (f"`{code}`", response.get("description"))))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 AUDIENCE: Final = "authenticated"
 ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
 #: A claim changed to this is left out.
-MISSING: Final = object()
+MISSING: Final = "(missing)"
 
 
 @cache
@@ -148,10 +148,10 @@ class FakeIssuer:
         }
         headers = {"kid": f"key-{self.number}", **(headers or {})}
         return jwt.encode(
-            {name: value for name, value in claims.items() if value is not MISSING},
+            {name: value for name, value in claims.items() if value != MISSING},
             private_key(self.algorithm, self.number) if key is None else key,
             algorithm or self.algorithm,
-            {name: value for name, value in headers.items() if value is not MISSING},
+            {name: value for name, value in headers.items() if value != MISSING},
         )
 
     def headers(self, **changes: Any) -> dict[str, str]:

@@ -77,8 +77,8 @@ class TestReadForeignToken:
     @pytest.mark.parametrize(
         "changes",
         [
-            {"key": private_key("ES256", 9)},
-            {"key": private_key("RS256"), "algorithm": "RS256"},
+            pytest.param({"key": private_key("ES256", 9)}, id="another key"),
+            pytest.param({"key": private_key("RS256"), "algorithm": "RS256"}, id="another kind of key"),
             {"algorithm": "none", "key": ""},
             {"headers": {"kid": "key-9"}},
             {"headers": {"crit": ["exp"]}},
@@ -89,8 +89,8 @@ class TestReadForeignToken:
             {"sub": "x" * 256},
             {"sub": "zoë"},
             {"sub": "ada\x00"},
-            {"iat": datetime.now(UTC) + timedelta(hours=1)},
-            {"nbf": datetime.now(UTC) + timedelta(hours=1)},
+            {"iat": 4102444800},
+            {"nbf": 4102444800},
             *({claim: MISSING} for claim in ("iss", "aud", "sub", "exp")),
         ],
         ids=str,
