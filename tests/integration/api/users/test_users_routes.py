@@ -64,6 +64,49 @@ class TestListUsers:
         assert found == [person.username for person in reversed(added)]
         assert statement_counts == [2, 2, 2]
 
+    async def test_filters_narrow_the_list(self, client: httpx2.AsyncClient, people: People) -> None:
+        """Each alone and all together; a page goes on within them."""
+        for number in range(3):
+            people.add(f"mod{number}", "moderator", active=number > 0)
+        people.add("modest")
+        headers = people.add("chief", "admin").headers
+
+        async def found(**parameters: str) -> list[str]:
+            response = await client.get("/users", params=parameters, headers=headers)
+            assert response.status_code == 200
+            return [user["username"] for user in response.json()["items"]]
+
+        assert await found(role="moderator") == ["mod2", "mod1", "mod0"]
+        assert await found(is_active="false") == ["mod0"]
+        assert await found(q="MOD") == ["modest", "mod2", "mod1", "mod0"]
+        assert await found(q="modest@EXAMPLE") == ["modest"]
+        assert await found(q="mod", role="moderator", is_active="true") == ["mod2", "mod1"]
+        page = await client.get("/users", params={"q": "mod", "limit": 3}, headers=headers)
+        assert await found(q="mod", cursor=page.json()["next_cursor"]) == ["mod0"]
+
+    async def test_prefix_is_text_and_no_pattern(self, client: httpx2.AsyncClient, people: People) -> None:
+        """The signs of LIKE stand for themselves, and so does its escape."""
+        for name in ("under_score", "underscore", "a"):
+            people.add(name)
+        people.query("UPDATE users SET email = %s WHERE username = 'a'", "%\\@example.com")
+        headers = people.add("chief", "admin").headers
+        for prefix, expected in (
+            ("under_", ["under_score"]),
+            ("%", ["a"]),
+            ("%\\", ["a"]),
+            ("\\", []),
+            ("nder", []),
+        ):
+            response = await client.get("/users", params={"q": prefix}, headers=headers)
+            assert [user["username"] for user in response.json()["items"]] == expected
+
+    async def test_unusable_filter_is_refused(self, client: httpx2.AsyncClient, people: People) -> None:
+        """Empty, too long, or what no text can hold."""
+        headers = people.add("chief", "admin").headers
+        for sent in ({"q": ""}, {"q": "x" * 255}, {"q": "\0"}, {"role": "root"}, {"is_active": "perhaps"}):
+            response = await client.get("/users", params=sent, headers=headers)
+            assert problem(response) == (422, "VALIDATION_FAILED")
+
     @pytest.mark.parametrize("limit", [0, 101, "x"])
     async def test_limit_outside_its_bounds_is_refused(
         self, client: httpx2.AsyncClient, people: People, limit: object
