@@ -26,6 +26,9 @@ def upgrade() -> None:
         op.drop_index(name, "users")
         key = sa.text(f"lower({column}) text_pattern_ops")
         op.create_index(name, "users", [key], unique=True, postgresql_where=_LIVE)
+        # The planner takes no statistics from a partial index: without these it believes that any prefix
+        # is common, and looks for a rare one through the whole table.
+        op.execute(f"CREATE STATISTICS st_users_lower_{column} ON lower({column}) FROM users")
     op.create_index("ix_users_role_id", "users", ["role", "id"], postgresql_where=_LIVE)
     few = sa.text("deleted_at IS NULL AND NOT is_active")
     op.create_index("ix_users_inactive", "users", ["id"], postgresql_where=few)
@@ -43,6 +46,7 @@ def downgrade() -> None:
     for name in ("ix_users_inactive", "ix_users_role_id"):
         op.drop_index(name, "users")
     for column in ("email", "username"):
+        op.execute(f"DROP STATISTICS st_users_lower_{column}")
         name = f"uq_users_lower_{column}"
         op.drop_index(name, "users")
         op.create_index(name, "users", [sa.text(f"lower({column})")], unique=True)

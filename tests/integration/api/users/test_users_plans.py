@@ -6,25 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event
 
 from api.auth.repository import find_account
-from api.database.engine import get_engine
-from api.database.session import read
 from api.users.models import Role
 from api.users.repository import users
+from tests.support.plans import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from api.database.session import ReadSession
     from tests.support.people import People
 
 pytestmark = pytest.mark.asyncio
 
 _USERS = """
 INSERT INTO users (id, email, username, hashed_password, role, is_active)
-SELECT gen_random_uuid(), left(md5(n::text), 12) || '@example.com', left(md5('name' || n), 12), 'x',
+SELECT gen_random_uuid(), left(md5(n::text), 12) || '@example.com', 'x' || left(md5('name' || n), 12), '',
        CASE WHEN mod(n, 1000) = 0 THEN 'moderator' ELSE 'user' END, mod(n, 500) <> 0
 FROM generate_series(1, 10000) n
 """
@@ -35,24 +30,6 @@ async def many(people: People) -> None:
     """Ten thousand users, few of them moderators or inactive."""
     people.query(_USERS)
     people.query("ANALYZE users")
-
-
-async def plan(find: Callable[[ReadSession], Awaitable[Any]]) -> str:
-    """Return the plan of the one statement that `find` sends."""
-    sent: list[tuple[str, Any]] = []
-
-    def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _many: bool) -> None:  # noqa: FBT001
-        sent.append((statement, parameters))
-
-    engine = get_engine()
-    event.listen(engine.sync_engine, "before_cursor_execute", keep)
-    async with read() as session:
-        await find(session)
-    event.remove(engine.sync_engine, "before_cursor_execute", keep)
-    [(statement, parameters)] = sent
-    async with engine.connect() as connection:
-        rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
-        return "\n".join(row[0] for row in rows)
 
 
 async def plan_of_page(**filters: Any) -> str:
@@ -77,6 +54,12 @@ class TestPlans:
             assert f"Bitmap Index Scan on uq_users_lower_{name}" in found
             assert f"lower({name}) ~>=~ 'abc'::text" in found
         assert "Seq Scan" not in found
+
+    async def test_common_prefix_is_met_soon_among_the_newest(self, many: None) -> None:
+        """The planner knows how common one is, and does not collect all who have it."""
+        found = await plan_of_page(prefix="x")
+        assert "Index Scan Backward using pk_users" in found
+        assert "Sort" not in found
 
     async def test_few_of_a_role_are_read_in_their_index(self, many: None) -> None:
         """In its order: the users before and between them are passed over."""
