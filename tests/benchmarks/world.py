@@ -43,10 +43,12 @@ class Place:
     Args:
         database: Its URLs.
         application_direct: The application role's way past the pooler.
+        world: Its servers.
     """
 
     database: Database
     application_direct: DirectUrl
+    world: World
 
 
 @contextmanager
@@ -66,7 +68,7 @@ def place(root: Path, folder: Path) -> Iterator[Place]:
                     connection.autocommit = True
                     connection.execute("VACUUM ANALYZE")
                 direct = database.direct.replace(user=APPLICATION, password=password)
-                yield Place(database, direct)
+                yield Place(database, direct, world)
         finally:
             pooler.remove()
     finally:
