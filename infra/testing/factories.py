@@ -72,7 +72,7 @@ class Factory(SQLAlchemyFactory[T]):
     @classmethod
     def should_set_field_value(cls, field_meta: FieldMeta, **kwargs: Any) -> bool:
         """Return whether to fill the column: what the factory declares, and what is required."""
-        declared = hasattr(cls, field_meta.name)
+        declared = hasattr(cls, field_meta.name) and not hasattr(Factory, field_meta.name)
         return super().should_set_field_value(field_meta, **kwargs) and (
             declared or _requires_value(cls._column(field_meta.name))
         )
