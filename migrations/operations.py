@@ -1,8 +1,8 @@
-"""What revisions share beyond Alembic's own operations: `updated_at`, kept by the server.
+"""What revisions share beyond Alembic's own operations: `updated_at` and row-level security.
 
-The first revision calls `create_updated_at_function`, and one that creates a table with `Timestamps`
-calls `create_updated_at_trigger` after it; `bough migrate new` writes both. Dropping a table drops
-its trigger.
+The server keeps `updated_at`. The first revision calls `create_updated_at_function`, and one that
+creates a table with `Timestamps` calls `create_updated_at_trigger` after it; `bough migrate new` writes
+both. Dropping a table drops its trigger.
 """
 
 from __future__ import annotations
@@ -49,3 +49,17 @@ def create_updated_at_trigger(op: Operations, table: str) -> None:
 def drop_updated_at_trigger(op: Operations, table: str) -> None:
     """Leave `updated_at` of `table` to its writers again; needed only where the table stays."""
     op.execute(f'DROP TRIGGER bough_set_updated_at ON "{table}"')
+
+
+def enable_row_level_security(op: Operations, table: str) -> None:
+    """Let the policies of `table` decide which rows the application sees and writes; takes ACCESS EXCLUSIVE.
+
+    Set `BOUGH_ROW_LEVEL_SECURITY` first, or nobody is somebody: without claims only public rows are left.
+    The table's owner, superusers and roles with BYPASSRLS are not bound.
+    """
+    op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+
+
+def disable_row_level_security(op: Operations, table: str) -> None:
+    """Leave the rows of `table` to the application's own conditions again; takes ACCESS EXCLUSIVE."""
+    op.execute(f'ALTER TABLE "{table}" DISABLE ROW LEVEL SECURITY')

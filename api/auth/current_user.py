@@ -7,7 +7,7 @@ however long the access token still lasts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID  # noqa: TC003  FastAPI resolves annotations at run time
 
 from fastapi import Depends
@@ -18,9 +18,17 @@ from api.auth.identities import AccountExistsError, VerifiedEmailRequiredError
 from api.auth.issuers import AnonymousTokenError, is_foreign, read_foreign_token
 from api.auth.keys import IssuerUnavailableError
 from api.auth.tokens import TokenExpiredError, TokenInvalidError, read_access_token
-from api.database.session import ReadSessionDep  # noqa: TC001
+from api.database.claims import ClaimsError
+from api.database.session import ReadSessionDep, claim
+from api.settings import get_settings
 from api.users.models import Role
 from api.web.problems import ForbiddenError, UnauthorizedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from api.auth.repository import ActiveUser
+    from api.database.session import ReadSession
 
 _RANK: Final = {role: rank for rank, role in enumerate(Role)}
 _bearer = HTTPBearer(
@@ -31,6 +39,12 @@ _bearer = HTTPBearer(
 _BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
+class ClaimsRefusedError(ForbiddenError):
+    """The token's claims are too large for the database, or hold what it cannot store."""
+
+    code = "CLAIMS_REFUSED"
+
+
 #: What any route may answer to a token that is sent, whether it needs one or not.
 TOKEN_ERRORS: Final = (
     TokenExpiredError,
@@ -38,6 +52,7 @@ TOKEN_ERRORS: Final = (
     AnonymousTokenError,
     VerifiedEmailRequiredError,
     AccountExistsError,
+    ClaimsRefusedError,
     IssuerUnavailableError,
 )
 
@@ -70,14 +85,25 @@ async def _user_or_anonymous(bearer: _BearerDep, session: ReadSessionDep) -> Cur
     """Return the user, or nobody when no token was sent; a bad token is an error all the same."""
     if bearer is None:
         return None
-    token = bearer.credentials
+    token, claims = bearer.credentials, None
     if is_foreign(token):
-        user = await identities.sign_in(session, await read_foreign_token(token))
+        identity = await read_foreign_token(token)
+        user, claims = await identities.sign_in(session, identity), identity.claims
     else:
         user = await repository.find_active_user(session, read_access_token(token))
     if user is None:
         raise TokenInvalidError("The user of this access token is deactivated or gone.")
+    if get_settings().row_level_security:
+        await _claim(session, user, claims)
     return CurrentUser(user.id, user.email, user.username, Role(user.role))
+
+
+async def _claim(session: ReadSession, user: ActiveUser, claims: Mapping[str, Any] | None) -> None:
+    """Tell the database who is asking; a token's own claims are kept apart, so that none replaces ours."""
+    try:
+        await claim(session, {"user_id": str(user.id), "role": user.role, "token": claims})
+    except ClaimsError as error:
+        raise ClaimsRefusedError(f"This token cannot be used here: {error}.") from None
 
 
 #: For routes that show more to those who signed in.

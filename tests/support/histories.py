@@ -134,6 +134,8 @@ SCHEMA = """
         FROM pg_constraint WHERE connamespace = 'public'::regnamespace
     UNION SELECT 'trigger', tgrelid::regclass || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal
     UNION SELECT 'function', proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION SELECT 'policy', tablename || ' ' || policyname || ' ' || cmd || coalesce(qual, '')
+        || coalesce(with_check, '') FROM pg_policies WHERE schemaname = 'public'
     UNION SELECT 'type', typname || ' ' || typtype::text FROM pg_type
         WHERE typnamespace = 'public'::regnamespace
     ORDER BY 1, 2
