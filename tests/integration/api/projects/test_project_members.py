@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from api.auth.current_user import CurrentUser
+from api.database.session import read, write
+from api.projects import service
+from api.projects.models import ProjectRole
+from api.users.models import Role
 from tests.support.journeys import add_project, add_team, problem, put_project_member
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
     import httpx2
 
+    from api.database.session import WriteSession
     from tests.support.people import People, Person
 
 pytestmark = pytest.mark.asyncio
@@ -30,6 +38,27 @@ async def owned(client: httpx2.AsyncClient, people: People, *owners: Person) -> 
 def roles(people: People) -> dict[str, str]:
     """Return who is what."""
     return dict(people.query("SELECT username, m.role FROM project_members m JOIN users u ON u.id = user_id"))
+
+
+def viewer(person: Person) -> CurrentUser:
+    """Return the user on whose behalf a request of theirs runs."""
+    return CurrentUser(person.id, person.email, person.username, Role.USER)
+
+
+async def while_uncommitted(
+    first: Callable[[WriteSession], Awaitable[None]],
+    second: Coroutine[Any, Any, httpx2.Response],
+    people: People,
+) -> httpx2.Response:
+    """Return the answer to a request that comes while another's transaction has done all but commit."""
+    async with read() as session, write(session) as writer:
+        await first(writer)
+        request = asyncio.create_task(second)
+        for _ in range(500):
+            if request.done() or people.query("SELECT pid FROM pg_locks WHERE NOT granted"):
+                break
+            await asyncio.sleep(0.01)
+    return await request
 
 
 class TestPutProjectMember:
@@ -116,28 +145,28 @@ class TestLastOwner:
     async def test_owners_who_leave_at_once_leave_one(
         self, client: httpx2.AsyncClient, people: People
     ) -> None:
-        """Each sees the others still there, unless they wait for each other."""
-        owners = [people.add(name) for name in ("ada", "ben", "cyd", "dot")]
-        project = await owned(client, people, *owners)
-        responses = await asyncio.gather(
-            *(
-                client.delete(f"/projects/{project['id']}/members/{owner.id}", headers=owner.headers)
-                for owner in owners
-            )
-        )
-        assert sorted(response.status_code for response in responses) == [204, 204, 204, 409]
-        assert len(roles(people)) == 1
-
-    async def test_owners_who_demote_each_other_leave_one(
-        self, client: httpx2.AsyncClient, people: People
-    ) -> None:
-        """Whoever comes second is no owner any more when they are looked at."""
+        """Before the first has committed, the second would still see two: so it waits."""
         ada, ben = people.add("ada"), people.add("ben")
         project = await owned(client, people, ada, ben)
-        path = f"/projects/{project['id']}/members"
-        responses = await asyncio.gather(
-            client.put(f"{path}/{ben.id}", json={"role": "viewer"}, headers=ada.headers),
-            client.put(f"{path}/{ada.id}", json={"role": "viewer"}, headers=ben.headers),
+        refused = await while_uncommitted(
+            lambda session: service.remove_member(session, viewer(ada), UUID(project["id"]), ada.id),
+            client.delete(f"/projects/{project['id']}/members/{ben.id}", headers=ben.headers),
+            people,
         )
-        assert sorted(response.status_code for response in responses) == [204, 403]
-        assert sorted(roles(people).values()) == ["owner", "viewer"]
+        assert problem(refused) == (409, "LAST_OWNER")
+        assert roles(people) == {"ben": "owner"}
+
+    async def test_owner_who_was_demoted_meanwhile_is_none_any_more(
+        self, client: httpx2.AsyncClient, people: People
+    ) -> None:
+        """Whoever waits is looked at afterwards, not before."""
+        ada, ben = people.add("ada"), people.add("ben")
+        project = await owned(client, people, ada, ben)
+        key, less = UUID(project["id"]), ProjectRole.VIEWER
+        refused = await while_uncommitted(
+            lambda session: service.put_member(session, viewer(ada), key, ben.id, less),
+            client.put(f"/projects/{key}/members/{ada.id}", json={"role": "viewer"}, headers=ben.headers),
+            people,
+        )
+        assert problem(refused) == (403, "PROJECT_ROLE_REQUIRED")
+        assert roles(people) == {"ada": "owner", "ben": "viewer"}
