@@ -82,7 +82,9 @@ class CatalogRepository(Repository[CatalogItem]):
         """
         # ItemSorted: two imports of the same items wait for each other in one order.
         rows = [{"id": uuid7(), **item} for item in sorted(items, key=lambda item: str(item["sku"]))]
-        keys = set(await session.scalars(_PUT.returning(CatalogItem.id), rows))
+        # With their nulls: left out, they would make rows of several kinds, and each kind a statement.
+        options = {"render_nulls": True}
+        keys = set(await session.scalars(_PUT.returning(CatalogItem.id), rows, execution_options=options))
         return len(keys & {row["id"] for row in rows})
 
     async def update(self, session: WriteSession, sku: str, changes: dict[str, Any]) -> CatalogItem | None:

@@ -27,6 +27,7 @@ from api.catalog.service import (
     PriceOutOfRangeError,
 )
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
+from api.web.idempotency import IdempotencyKeyReusedError, OnceDep
 from api.web.openapi import problem_responses
 from api.web.pagination import InvalidCursorError, Page
 from api.web.problems import UnauthorizedError
@@ -92,11 +93,17 @@ async def import_catalog_items(_: Moderator, session: WriteSessionDep, sent: Imp
     return await service.import_items(session, sent)
 
 
-@router.post("/reprice", responses=problem_responses(*_FOR_MODERATORS, PriceOutOfRangeError))
-async def reprice_catalog_items(_: Moderator, session: WriteSessionDep, sent: RepriceCreate) -> RepriceRead:
+@router.post(
+    "/reprice",
+    response_model=RepriceRead,
+    responses=problem_responses(*_FOR_MODERATORS, PriceOutOfRangeError, IdempotencyKeyReusedError),
+)
+async def reprice_catalog_items(
+    moderator: Moderator, session: WriteSessionDep, once: OnceDep, sent: RepriceCreate
+) -> Response:
     """Change the prices of all items with these labels by a percentage. For moderators.
 
-    The arithmetic is decimal and exact; each price is then rounded half up to two places. Repeated, it
-    changes the prices again.
+    The arithmetic is decimal and exact; each price is then rounded half up to two places. Send an
+    `Idempotency-Key`: repeated without one, it changes the prices again.
     """
-    return await service.reprice(session, sent)
+    return await once(moderator.id, lambda: service.reprice(session, sent))

@@ -54,6 +54,7 @@ class TestImport:
         """Those there before are replaced, and repeating it is harmless."""
         await send(client, moderator, new("I0", "5.00", "old"), new("I1"))
         items = [new(f"I{number}", f"{number}.50") for number in range(500)]
+        items[7] |= {"barcode": "12345678", "available_from": "2026-01-01"}
         first, again = await send(client, moderator, *items), await send(client, moderator, *items)
         assert (first.status_code, first.json()) == (200, {"created": 498, "replaced": 2})
         assert again.json() == {"created": 0, "replaced": 500}
@@ -95,6 +96,19 @@ class TestImport:
 
 class TestReprice:
     """POST /catalog/reprice."""
+
+    async def test_request_sent_again_changes_prices_once(
+        self, client: httpx2.AsyncClient, moderator: Person, people: People
+    ) -> None:
+        """By its key: a percentage is not harmless when repeated."""
+        await send(client, moderator, new("A", "100.00", "x"))
+        body, headers = {"percent": "10", "labels": ["x"]}, moderator.headers | {"Idempotency-Key": "k"}
+        for _ in range(2):
+            response = await client.post("/catalog/reprice", json=body, headers=headers)
+            assert (response.status_code, response.json()) == (200, {"repriced": 1})
+        other = await client.post("/catalog/reprice", json=body | {"percent": "20"}, headers=headers)
+        assert problem(other) == (422, "IDEMPOTENCY_KEY_REUSED")
+        assert prices(people) == {"A": "110.00"}
 
     async def test_is_exact_and_rounds_half_up(
         self, client: httpx2.AsyncClient, moderator: Person, people: People

@@ -1,0 +1,141 @@
+"""Statements about tasks; every read is one statement, tags included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Date, Row, Select, delete, func, insert, literal_column, select, text, update
+
+from api.database.base import uuid7
+from api.tags.repository import has_tag, tag_names
+from api.tasks.models import DUE, OPEN, Task, TaskStatus, task_tags
+from api.web.pagination import cut, keyset
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from api.database.session import ReadSession, WriteSession
+    from api.tasks.schemas import TaskQuery
+
+# Reads name the tables' columns: of rows that are no objects, the ORM's part costs a tenth of the statement.
+_TASK = Task.__table__.c
+
+_SUMMARY = (
+    _TASK.id,
+    _TASK.project_id,
+    _TASK.title,
+    _TASK.status,
+    _TASK.assignee_id,
+    _TASK.creator_id,
+    _TASK.due_on,
+    tag_names(task_tags, _TASK.id),
+    _TASK.completed_at,
+    _TASK.created_at,
+    _TASK.updated_at,
+)
+_NEWEST = (_TASK.id,)
+#: What is due never is due after everything else.
+_DUE: Final = literal_column(DUE, Date).label("due")
+_NEXT_DUE = (_DUE, _TASK.id)
+
+TaskRow = Row[*tuple[Any, ...]]
+Statement = Select[*tuple[Any, ...]]
+Rows = tuple[list[TaskRow], str | None]
+
+
+async def find(session: ReadSession, key: UUID) -> TaskRow | None:
+    """Return a task, with its description and tags."""
+    statement = select(*_SUMMARY, _TASK.description).where(_TASK.id == key)
+    return (await session.execute(statement)).one_or_none()
+
+
+async def of_project(session: ReadSession, project: UUID, query: TaskQuery) -> Rows:
+    """Return a page of a project's tasks, the newest first."""
+    statement: Statement = select(*_SUMMARY).where(_TASK.project_id == project)
+    if query.status is not None:
+        statement = statement.where(_TASK.status == query.status)
+    if query.assignee is not None:
+        statement = statement.where(_TASK.assignee_id == query.assignee)
+    if query.creator is not None:
+        statement = statement.where(_TASK.creator_id == query.creator)
+    if query.due_before is not None:
+        statement = statement.where(_TASK.due_on < query.due_before)
+    if query.tag is not None:
+        statement = statement.where(has_tag(task_tags, _TASK.id, query.tag))
+    statement = keyset(statement, _NEWEST, query.cursor, query.limit, descending=True)
+    return cut((await session.execute(statement)).all(), _NEWEST, query.limit)
+
+
+async def of_assignee(
+    session: ReadSession, assignee: UUID, status: TaskStatus | None, cursor: str | None, limit: int
+) -> Rows:
+    """Return a page of somebody's tasks of one status, or of all that are open, the next due first."""
+    statement: Statement = select(*_SUMMARY, _DUE).where(_TASK.assignee_id == assignee)
+    statement = statement.where(text(OPEN) if status is None else _TASK.status == status)
+    rows = (await session.execute(keyset(statement, _NEXT_DUE, cursor, limit))).all()
+    return cut(rows, _NEXT_DUE, limit)
+
+
+async def count_by_status(session: ReadSession, project: UUID) -> dict[str, int]:
+    """Return how many tasks of a project have each status; those that none has are left out."""
+    statement = select(_TASK.status, func.count()).where(_TASK.project_id == project).group_by(_TASK.status)
+    return dict(iter(await session.execute(statement)))
+
+
+async def add(session: WriteSession, tasks: Sequence[dict[str, Any]]) -> list[UUID]:
+    """Insert tasks in one statement and return their keys, in the same order.
+
+    Raises:
+        ConstraintViolationError: A constraint refused one of them.
+    """
+    rows = [{"id": uuid7(), **task} for task in tasks]
+    statement = insert(Task).returning(Task.id, sort_by_parameter_order=True)
+    # With its nulls: left out, they would make rows of several kinds, and each kind a statement.
+    return list(await session.scalars(statement, rows, execution_options={"render_nulls": True}))
+
+
+async def change(session: WriteSession, key: UUID, changes: dict[str, Any]) -> None:
+    """Change some columns; with none, only `updated_at`, which the server sets.
+
+    Raises:
+        ConstraintViolationError: A constraint refused the change.
+    """
+    values = changes or {"updated_at": func.now()}
+    await session.execute(update(Task).where(Task.id == key).values(values))
+
+
+async def move(
+    session: WriteSession,
+    project: UUID,
+    keys: Sequence[UUID],
+    status: TaskStatus,
+    sources: Sequence[TaskStatus],
+) -> dict[UUID, TaskStatus]:
+    """Change the status of those tasks of a project whose own is among `sources`.
+
+    Returns:
+        The status that each of the tasks had; those that are not in the project are left out.
+    """
+    # Locked, and so read as they are now; by key, so that two requests wait for each other in one order.
+    found = (
+        select(_TASK.id, _TASK.status)
+        .where(_TASK.project_id == project, _TASK.id.in_(keys))
+        .order_by(_TASK.id)
+        .with_for_update()
+        .cte("found")
+    )
+    changed = (
+        update(Task)
+        .where(Task.id == found.c.id, found.c.status.in_(sources))
+        .values(status=status, completed_at=func.now() if status is TaskStatus.DONE else None)
+        .cte("changed")
+    )
+    # What changes data in WITH runs to its end whether or not it is read.
+    rows = await session.execute(select(found.c.id, found.c.status).add_cte(changed))
+    return {key: TaskStatus(before) for key, before in rows}
+
+
+async def delete_task(session: WriteSession, key: UUID) -> None:
+    """Delete a task and what ties it to its tags."""
+    await session.execute(delete(Task).where(Task.id == key))
