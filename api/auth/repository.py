@@ -83,7 +83,8 @@ async def add_user_of(session: WriteSession, identity: Identity, *, email: str, 
 
 async def find_password(session: ReadSession, key: UUID) -> str | None:
     """Return the hash of a user's password."""
-    return (await session.scalars(select(User.hashed_password).where(User.id == key))).one_or_none()
+    statement = select(User.hashed_password).where(User.id == key, User.is_active)
+    return (await session.scalars(statement)).one_or_none()
 
 
 async def find_account(session: ReadSession, email: str) -> Account | None:
@@ -96,10 +97,10 @@ async def find_account(session: ReadSession, email: str) -> Account | None:
 
 
 async def set_password(session: WriteSession, key: UUID, *, old: str, new: str) -> bool:
-    """Replace a hash unless somebody else has; return whether it was done."""
+    """Replace an active user's hash unless somebody else has; return whether it was done."""
     statement = (
         update(User)
-        .where(User.id == key, User.hashed_password == old)
+        .where(User.id == key, User.hashed_password == old, User.is_active)
         .values(hashed_password=new)
         .returning(User.id)
     )

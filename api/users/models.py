@@ -32,9 +32,10 @@ class User(UuidKey, Timestamps, Base):
 
     Users are deactivated, which can be undone, or deleted, which cannot. A deleted user's row stays,
     because what they wrote refers to it: their id, name, role and dates, which say who wrote it. Their
-    address, password and profile are erased. A name or an address that a deleted user had is free again.
+    address, password and profile are erased. What another issuer calls them stays as well: a token of
+    theirs that has not expired would make them anew. Their name and address are free again.
 
-    `updated_at` does not move when a user logs in.
+    `last_login_at` is when they last gave their password; `updated_at` does not move with it.
     """
 
     __tablename__ = "users"

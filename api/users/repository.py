@@ -84,8 +84,7 @@ class UserRepository(Repository[User]):
 
     async def delete(self, session: WriteSession, key: UUID) -> bool:
         """Delete a user, as `User` describes it; return whether there was one."""
-        # No password has an empty hash.
-        erased = {"email": "", "hashed_password": "", "is_active": False, "deleted_at": func.now()}
+        erased = {"email": "", "hashed_password": None, "is_active": False, "deleted_at": func.now()}
         if not await self.update(session, key, erased):
             return False
         await session.execute(delete(UserProfile).where(UserProfile.user_id == key))

@@ -147,7 +147,7 @@ class UserSummary(BaseModel):
     role: Role
     is_active: bool
     last_login_at: datetime | None = Field(
-        description="Null before the first login, and unless it is your own or you are a moderator."
+        description="With a password. Null before that, and unless it is your own or you are a moderator."
     )
     created_at: datetime
     updated_at: datetime

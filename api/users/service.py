@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from api.auth.current_user import CurrentUser
     from api.database.session import ReadSession, WriteSession
+    from api.users.repository import ProfileRow
     from api.users.schemas import ProfileUpdate, UserCreate, UserUpdate
 
 
@@ -166,10 +167,7 @@ async def read_profile(session: ReadSession, key: UUID) -> ProfileRead:
     Raises:
         UserNotFoundError: There is no such user.
     """
-    profile = await users.profile(session, key)
-    if profile is None:
-        raise UserNotFoundError
-    return ProfileRead.model_validate(profile)
+    return _profile_of(await users.profile(session, key))
 
 
 async def update_profile(session: WriteSession, viewer: CurrentUser, sent: ProfileUpdate) -> ProfileRead:
@@ -178,9 +176,18 @@ async def update_profile(session: WriteSession, viewer: CurrentUser, sent: Profi
     Raises:
         UserNotFoundError: One is being deleted at the same time.
     """
-    if changes := sent.changes():
-        await users.set_profile(session, viewer.id, changes)
-    return await read_profile(session, viewer.id)
+    changes = sent.changes()
+    return _profile_of(
+        await (
+            users.set_profile(session, viewer.id, changes) if changes else users.profile(session, viewer.id)
+        )
+    )
+
+
+def _profile_of(row: ProfileRow | None) -> ProfileRead:
+    if row is None:
+        raise UserNotFoundError
+    return ProfileRead.model_validate(row)
 
 
 def _require_self_or_admin(viewer: CurrentUser, key: UUID) -> None:

@@ -13,7 +13,7 @@ import pytest_asyncio
 from api.app import create_app
 from api.auth import passwords
 from infra.testing.lazy_loads import lazy_loads_refused
-from tests.support.people import People
+from tests.support.people import People, hashed_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -69,6 +69,8 @@ def app(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[FastAPI]:
     for parameter, value in {"_PASSES": 1, "_MEMORY_KIB": 8, "_LANES": 1}.items():
         monkeypatch.setattr(passwords, parameter, value)
     passwords._hasher.cache_clear()
+    # It may have been made with the real ones: then each login would hash once more.
+    hashed_password.cache_clear()
     yield create_app()
     passwords._hasher.cache_clear()
 

@@ -98,7 +98,7 @@ class TestDeleteUser:
         await client.delete(f"/users/{ada.id}", headers=ada.headers)
         assert (await client.get(f"/posts/{post['id']}")).json()["author_id"] == str(ada.id)
         kept = "SELECT username, role, email, hashed_password, is_active, deleted_at IS NULL FROM users"
-        assert people.query(kept) == [("ada", "user", "", "", False, False)]
+        assert people.query(kept) == [("ada", "user", "", None, False, False)]
         assert people.query("SELECT count(*) FROM user_profiles") == [(0,)]
 
     async def test_admin_deletes_anyone_and_others_nobody_else(
