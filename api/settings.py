@@ -25,6 +25,7 @@ from api.database.connection_url import PooledUrl  # noqa: TC001  pydantic resol
 from api.database.engine import IDLE_THRESHOLD, POOL_TIMEOUT, RECYCLE
 from api.database.timeouts import LONGEST, SHORTEST, Timeouts
 from api.issuer_settings import IssuerSettings
+from api.storage_settings import StorageSettings
 
 #: RFC 7518 section 3.2: a key of HS256 has at least 256 bits.
 MIN_AUTH_SECRET: Final = 32
@@ -76,7 +77,7 @@ _Limit = Annotated[float, Field(ge=SHORTEST, le=LONGEST)]
 SettingsT = TypeVar("SettingsT", bound=WebSettings)
 
 
-class Settings(IssuerSettings, WebSettings):
+class Settings(IssuerSettings, StorageSettings, WebSettings):
     """All settings; times in seconds where the name says nothing else.
 
     Attributes:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID  # noqa: TC003  FastAPI resolves annotations at run time
 
-from fastapi import Query, status
+from fastapi import BackgroundTasks, Query, status
 
 from api.auth.current_user import Admin, CurrentUserDep, Moderator, RoleRequiredError
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
-from api.users import service
+from api.users import avatars, service
+from api.users.avatar_storage import (
+    AvatarsNotConfiguredError,
+    StorageRefusedError,
+    StorageUnavailableError,
+)
+from api.users.avatars import AvatarRefusedError, UploadNotFoundError
 from api.users.models import Role  # noqa: TC001
 from api.users.schemas import (  # noqa: TC001
+    AvatarUpdate,
+    AvatarUploadCreate,
+    AvatarUploadRead,
     Deactivated,
     InactiveUsers,
     Prefix,
@@ -84,6 +93,44 @@ async def update_profile(
     return await service.update_profile(session, viewer, sent)
 
 
+@router.post(
+    "/me/avatar",
+    responses=problem_responses(
+        UnauthorizedError, AvatarsNotConfiguredError, StorageRefusedError, StorageUnavailableError
+    ),
+)
+async def begin_avatar_upload(viewer: CurrentUserDep, sent: AvatarUploadCreate) -> AvatarUploadRead:
+    """Return where to upload a picture of yours: straight to the storage. Then confirm it."""
+    return await avatars.begin(viewer, sent.content_type)
+
+
+@router.put(
+    "/me/avatar",
+    responses=problem_responses(
+        UnauthorizedError,
+        UploadNotFoundError,
+        UserNotFoundError,
+        AvatarRefusedError,
+        AvatarsNotConfiguredError,
+        StorageRefusedError,
+        StorageUnavailableError,
+    ),
+)
+async def set_avatar(viewer: CurrentUserDep, session: ReadSessionDep, sent: AvatarUpdate) -> ProfileRead:
+    """Make a picture that you uploaded your avatar: 2 MB at most, of the type that you announced."""
+    return await avatars.confirm(session, viewer, sent.path)
+
+
+@router.delete(
+    "/me/avatar",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problem_responses(UnauthorizedError, UserNotFoundError),
+)
+async def remove_avatar(viewer: CurrentUserDep, session: ReadSessionDep) -> None:
+    """Remove your avatar."""
+    await avatars.remove(session, viewer)
+
+
 @router.get("/{user_id}", responses=problem_responses(UnauthorizedError, UserNotFoundError))
 async def read_user(viewer: CurrentUserDep, session: ReadSessionDep, user_id: UUID) -> UserRead:
     """Return a user; address and last login only if they are your own or you are a moderator."""
@@ -133,9 +180,12 @@ async def deactivate_user(viewer: CurrentUserDep, session: WriteSessionDep, user
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problem_responses(UnauthorizedError, RoleRequiredError, UserNotFoundError),
 )
-async def delete_user(viewer: CurrentUserDep, session: WriteSessionDep, user_id: UUID) -> None:
+async def delete_user(
+    viewer: CurrentUserDep, session: WriteSessionDep, user_id: UUID, afterwards: BackgroundTasks
+) -> None:
     """Delete yourself, or anyone as an admin. What the user wrote stays, under their id.
 
-    Address, password and profile are erased, and username and address are free again.
+    Address, password, profile and pictures are erased, and username and address are free again.
     """
     await service.delete(session, viewer, user_id)
+    afterwards.add_task(avatars.remove_all, user_id)

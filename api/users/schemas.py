@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003  pydantic resolves annotations at run time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID  # noqa: TC003
 
 from pydantic import (
@@ -125,8 +125,49 @@ class ProfileRead(BaseModel):
     avatar_path: str | None = Field(
         default=None,
         description="Where the picture is in the storage's bucket.",
-        examples=["01a1feb4-8f7f-7215-8dd4-6b32cf2b113f/01a1feb5.png"],
+        examples=["01a1feb4-8f7f-7215-8dd4-6b32cf2b113f/01a1feb5-91c3-7a0e-b0f5-3d1c8a4e6f27.png"],
     )
+
+
+ImageType = Literal["image/png", "image/jpeg", "image/webp"]
+AvatarPath = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f-]{36}/[0-9a-f-]{36}\.(png|jpg|webp)$",
+        examples=["01a1feb4-8f7f-7215-8dd4-6b32cf2b113f/01a1feb5-91c3-7a0e-b0f5-3d1c8a4e6f27.png"],
+    ),
+]
+
+
+class AvatarUploadCreate(BaseModel):
+    """A picture that is to be uploaded."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    content_type: ImageType = Field(description="What the upload will say it is.", examples=["image/png"])
+
+
+class AvatarUploadRead(BaseModel):
+    """Where a picture may be uploaded to, once."""
+
+    upload_url: str = Field(
+        description="PUT the picture here, with its type as `Content-Type`.",
+        examples=["https://abc.supabase.co/storage/v1/object/upload/sign/avatars/01a1….png?token=eyJ…"],
+    )
+    token: str = Field(
+        description="The same for the storage's own client: `uploadToSignedUrl(path, token, file)`.",
+        examples=["eyJ…"],
+    )
+    path: AvatarPath = Field(description="What to confirm once it is uploaded.")
+    expires_in: int = Field(description="Seconds that the right to upload lasts.", examples=[7200])
+
+
+class AvatarUpdate(BaseModel):
+    """A picture that was uploaded."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    path: AvatarPath
 
 
 def _profile_or_empty(profile: object) -> object:
