@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 20
-_MAX_CURSOR: Final = 1024
+#: Enough for a text of 200 characters, whichever they are, and a key.
+_MAX_CURSOR: Final = 2048
 #: What `str` makes of a `numeric` column's values; what is infinite or not a number has no place in an order.
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?(E[+-][0-9]{1,3})?")
 
@@ -112,7 +113,7 @@ def cut(rows: Sequence[T], columns: Sequence[KeyColumn], limit: int) -> tuple[li
 
 def _encode(values: Sequence[KeyValue]) -> str:
     plain = [value if isinstance(value, str | int) else str(value) for value in values]
-    text = json.dumps(plain, separators=(",", ":"))
+    text = json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -6,12 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from api.auth.current_user import CurrentUser
 from api.database.session import read, write
 from api.projects import service
-from api.projects.models import ProjectRole
+from api.projects.models import FOREIGN_TEAM, ProjectRole
 from api.users.models import Role
 from tests.support.journeys import add_project, add_team, problem, put_project_member
 
@@ -170,3 +171,31 @@ class TestLastOwner:
         )
         assert problem(refused) == (403, "PROJECT_ROLE_REQUIRED")
         assert roles(people) == {"ada": "owner", "ben": "viewer"}
+
+
+class TestTables:
+    """What no code can get past."""
+
+    async def test_impossible_states_are_refused(self, client: httpx2.AsyncClient, people: People) -> None:
+        """By constraints with names."""
+        await owned(client, people, people.add("ada"))
+        for statement, constraint in {
+            "UPDATE project_members SET role = 'guest'": "ck_project_members_role",
+            "UPDATE project_members SET user_id = gen_random_uuid()": "fk_project_members_user_id_users",
+            "DELETE FROM teams": FOREIGN_TEAM,
+        }.items():
+            with pytest.raises(psycopg.IntegrityError) as caught:
+                people.query(statement)
+            assert caught.value.diag.constraint_name == constraint
+
+    async def test_memberships_go_with_the_row_of_their_user(
+        self, client: httpx2.AsyncClient, people: People
+    ) -> None:
+        """Only an administrator at the database removes that; users who are deleted keep it."""
+        ada = people.add("ada")
+        await owned(client, people, ada)
+        people.query("DELETE FROM users WHERE id = %s", ada.id)
+        assert (
+            people.query("SELECT user_id FROM project_members UNION SELECT user_id FROM team_members") == []
+        )
+        assert len(people.query("SELECT id FROM projects")) == 1

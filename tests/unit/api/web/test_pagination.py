@@ -14,11 +14,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, DateTime, SmallInteger, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from api.web.pagination import InvalidCursorError, cut, keyset
+from api.web.pagination import Cursor, InvalidCursorError, cut, keyset
 
 
 class Base(DeclarativeBase):
@@ -172,3 +173,9 @@ class TestCut:
         page, cursor = cut(rows, (Thing.id,), 2)
         assert page == rows[:2]
         assert cursor == token([str(UUID(int=1))])
+
+    @pytest.mark.parametrize("character", ["a", '"', "\x01", "\u00e9", "\U0001f600"])
+    def test_cursor_of_a_long_name_is_one_that_is_taken(self, character: str) -> None:
+        """Lists are ordered by names of 200 characters; the parameter's limit must let them through."""
+        cursor = cursor_of((Thing.name, Thing.id), name=character * 200, id=ID)
+        assert TypeAdapter(Cursor).validate_python(cursor) == cursor
