@@ -25,6 +25,9 @@ _SYNTAX: Final = {
     "migrations": (re.compile(r"[^/].*"), "a folder, relative to pyproject.toml"),
 }
 
+#: The keys that are lists, and how to write them.
+_EXAMPLES: Final = {"include": '["shared", "templates/*.html"]', "extras": '["supabase"]'}
+
 
 class ConfigError(InfraError):
     """The project's configuration is missing or wrong; the message names the file and the key."""
@@ -45,6 +48,7 @@ class Project:
         include: Glob patterns, relative to `root`, of files and folders that the artifact holds
             besides the top-level packages of `app` and `handler`. A match keeps its path; one
             below `src/` loses that prefix.
+        extras: Those of `[project.optional-dependencies]` whose requirements ship too.
         metadata: Import string of SQLAlchemy's `MetaData`.
         migrations: Alembic's folder, relative to `root`; it need not exist.
     """
@@ -54,6 +58,7 @@ class Project:
     app: str = "api.app:app"
     handler: str = "api.handler.handler"
     include: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     metadata: str = "api.models:metadata"
     migrations: str = "migrations"
 
@@ -110,9 +115,10 @@ def _project(root: Path, document: Mapping[str, Any]) -> Project:
         raise ConfigError(f"[tool.bough] in {file} must be a table, not {_kind(table)}")
     for key, value in table.items():
         _check(file, key, value)
-    name = _table(document, "project").get("name", root.name)
-    values = {**table, "include": tuple(table.get("include", ()))}
-    return Project(root=root, name=str(name), **values)
+    metadata = _table(document, "project")
+    _check_extras(file, table.get("extras", []), _table(metadata, "optional-dependencies"))
+    lists = {key: tuple(table.get(key, ())) for key in ("include", "extras")}
+    return Project(root=root, name=str(metadata.get("name", root.name)), **{**table, **lists})
 
 
 def _check(file: Path, key: str, value: object) -> None:
@@ -123,8 +129,8 @@ def _check(file: Path, key: str, value: object) -> None:
             f"[tool.bough] in {file} has no key {key!r}",
             hint=f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(_KEYS)}",
         )
-    if key == "include":
-        _check_include(file, value)
+    if key in _EXAMPLES:
+        _check_list(file, key, value)
         return
     if not isinstance(value, str):
         raise ConfigError(f"[tool.bough] {key} in {file} must be a string, not {_kind(value)}")
@@ -133,15 +139,27 @@ def _check(file: Path, key: str, value: object) -> None:
         raise ConfigError(f"[tool.bough] {key} in {file} must be {form}, not {value!r}")
 
 
-def _check_include(file: Path, value: object) -> None:
+def _check_list(file: Path, key: str, value: object) -> None:
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise ConfigError(
-            f"[tool.bough] include in {file} must be a list of strings",
-            hint='for example: include = ["shared", "templates/*.html"]',
+            f"[tool.bough] {key} in {file} must be a list of strings",
+            hint=f"for example: {key} = {_EXAMPLES[key]}",
         )
-    for pattern in value:
+    for pattern in value if key == "include" else ():
         if pattern.startswith("/") or ".." in pattern.split("/"):
             raise ConfigError(f"[tool.bough] include in {file}: {pattern!r} leads out of the project")
+
+
+def _check_extras(file: Path, extras: list[str], known: Mapping[str, Any]) -> None:
+    """Refuse an extra that the project does not declare: uv would say so only when it is packaged."""
+    for extra in extras:
+        if extra not in known:
+            raise ConfigError(
+                f"[tool.bough] extras in {file}: there is no extra {extra!r}",
+                hint=f"[project.optional-dependencies] has {', '.join(known)}"
+                if known
+                else "declare it under [project.optional-dependencies]",
+            )
 
 
 def _kind(value: object) -> str:

@@ -109,7 +109,7 @@ def build_folder(project: Project, folder: Path) -> Artifact:
 
 
 def _build(project: Project, building: Path, files: Mapping[str, Path], build_module: str) -> None:
-    cached = dependencies.installed(project.root, project.root / ".bough")
+    cached = dependencies.installed(project.root, project.root / ".bough", project.extras)
     shutil.copytree(cached, building, copy_function=shutil.copyfile)
     own = building.with_name(f"{building.name}.own")
     shutil.rmtree(own, ignore_errors=True)
@@ -168,6 +168,7 @@ def _fingerprint(project: Project, lock: bytes, files: Mapping[str, Path], build
         "layout": _LAYOUT,
         "target": dependencies.target(),
         "handler": project.handler,
+        "extras": sorted(project.extras),
         "lock": hashlib.sha256(lock).hexdigest(),
         "build": build_module,
         "requirements": _requirements(project),

@@ -12,13 +12,16 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from infra.aws.bytecode import compile_folder
 from infra.aws.distributions import RECORDS, normalized
 from infra.aws.sources import SKIPPED_FOLDERS, SKIPPED_SUFFIXES
 from infra.disk import NO_SPACE
 from infra.errors import InfraError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 #: Changes when the same lock would be laid out differently.
 _LAYOUT: Final = "1"
@@ -50,18 +53,19 @@ def locked(root: Path) -> bytes:
         raise DependenciesError(f"no uv.lock in {root}", hint=f"run `uv lock` in {root}") from error
 
 
-def installed(root: Path, cache: Path) -> Path:
-    """Return a folder below `cache` that holds the dependencies of `[project]`, no group's.
+def installed(root: Path, cache: Path, extras: Collection[str] = ()) -> Path:
+    """Return a folder below `cache` with the dependencies of `[project]` and of its `extras`, no group's.
 
     The wheels come from uv's cache where it has them, so that this works offline; the folder is
-    made once per lock, Python and platform. Folders of earlier locks are removed.
+    made once per lock, extras, Python and platform. Earlier folders are removed.
 
     Raises:
         DependenciesError: There is no uv or no lock, or uv cannot install what it names: no wheel
             for this platform, no network and not cached.
         OSError: The disk is full, or `cache` cannot be written.
     """
-    key = hashlib.sha256(f"{_LAYOUT} {target()}\n".encode() + locked(root)).hexdigest()[:16]
+    inputs = f"{_LAYOUT} {target()} {sorted(extras)}\n".encode() + locked(root)
+    key = hashlib.sha256(inputs).hexdigest()[:16]
     folder = cache / f"dependencies-{key}"
     if folder.is_dir():
         return folder
@@ -69,7 +73,7 @@ def installed(root: Path, cache: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".dependencies-", dir=cache) as temporary:
         building = Path(temporary, "dependencies")
         building.mkdir()
-        _install(root, Path(temporary, "pylock.toml"), building)
+        _install(root, extras, Path(temporary, "pylock.toml"), building)
         _strip(building)
         compile_folder(building)
         for earlier in cache.glob("dependencies-*"):
@@ -83,11 +87,12 @@ def names(folder: Path) -> frozenset[str]:
     return frozenset(normalized(path.name.split("-")[0]) for path in folder.glob("*.dist-info"))
 
 
-def _install(root: Path, lock: Path, folder: Path) -> None:
+def _install(root: Path, extras: Collection[str], lock: Path, folder: Path) -> None:
     # As pylock.toml, which names every wheel with its hash; of a requirements.txt uv would ask the
     # package index again, cached wheels or not.
     export = ["export", "--format", "pylock.toml", "--frozen", "--no-default-groups", "--no-emit-project"]
-    _uv(root, "read the lock", [*export, "--output-file", str(lock)])
+    chosen = [f"--extra={extra}" for extra in extras]
+    _uv(root, "read the lock", [*export, *chosen, "--output-file", str(lock)])
     install = ["pip", "install", "--preview-features", "pylock", "--python", sys.executable]
     # Copies, not hard links: a changed mode or owner in an artifact must not reach uv's cache.
     exact = ["--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "--target", str(folder)]

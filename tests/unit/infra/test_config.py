@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,10 +28,13 @@ class TestLoadProject:
         text = """
             [project]
             name = "shop"
+            [project.optional-dependencies]
+            files = ["files>=1"]
             [tool.bough]
             app = "shop.main:factory.app"
             handler = "shop/entry.run"
             include = ["shared", "templates/*.html"]
+            extras = ["files"]
             metadata = "shop.tables:metadata"
             migrations = "db/migrations"
         """
@@ -40,6 +44,7 @@ class TestLoadProject:
             app="shop.main:factory.app",
             handler="shop/entry.run",
             include=("shared", "templates/*.html"),
+            extras=("files",),
             metadata="shop.tables:metadata",
             migrations="db/migrations",
         )
@@ -77,12 +82,27 @@ class TestLoadProject:
         """A key that resembles none gets the list."""
         with pytest.raises(ConfigError) as caught:
             load_project(write(tmp_path, "[tool.bough]\nzzz = 1"))
-        assert caught.value.hint == "the keys are app, handler, include, metadata, migrations"
+        assert caught.value.hint == "the keys are app, handler, include, extras, metadata, migrations"
+
+    @pytest.mark.parametrize(
+        ("declared", "hint"),
+        [
+            ("a = []\nb = []", r"\[project\.optional-dependencies\] has a, b"),
+            ("", r"declare it under \[project\.optional-dependencies\]"),
+        ],
+    )
+    def test_names_the_extras_for_an_unknown_one(self, tmp_path: Path, declared: str, hint: str) -> None:
+        """An extra that is not declared would be missed only when the function runs."""
+        text = f"[project.optional-dependencies]\n{declared}\n[tool.bough]\nextras = ['supabse']"
+        with pytest.raises(ConfigError, match="there is no extra 'supabse'") as caught:
+            load_project(write(tmp_path, text))
+        assert re.fullmatch(hint, caught.value.hint or "")
 
     @pytest.mark.parametrize(
         ("line", "complaint"),
         [
             ("app = 1", "app .* must be a string, not an integer"),
+            ('extras = "supabase"', "extras .* must be a list of strings"),
             ("app = true", "app .* must be a string, not a boolean"),
             ('app = "shop.main"', "app .* must be an import string"),
             ('app = "shop.main:"', "app .* must be an import string"),

@@ -54,6 +54,16 @@ class TestBuildFolder:
             "REVISIONS: tuple[str, ...] = ()",
         ]
 
+    def test_holds_the_extras_that_are_named(self, shop: Project, tmp_path: Path) -> None:
+        """The requirements of a chosen extra ship too; choosing it gives another fingerprint."""
+        without = build_folder(shop, tmp_path / "artifact")
+        assert not (without.folder / "iniconfig").exists()
+        chosen = build_folder(replace(shop, extras=("ini",)), tmp_path / "artifact")
+        assert (chosen.folder / "iniconfig/__init__.py").is_file()
+        assert chosen.fingerprint != without.fingerprint
+        assert build_folder(shop, tmp_path / "artifact").fingerprint == without.fingerprint
+        assert not (without.folder / "iniconfig").exists()
+
     def test_holds_nothing_else(self, shop: Project, tmp_path: Path) -> None:
         """No SDK, tool, script, installer's record, test, stub or C source."""
         names = contents(build_folder(shop, tmp_path / "artifact").folder).keys()
