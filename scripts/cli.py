@@ -7,7 +7,7 @@ import sys
 import typer
 
 from infra.errors import InfraError
-from scripts import migrate, output, package, up
+from scripts import migrate, output, package, seed, up
 
 app = typer.Typer(
     name="bough",
@@ -19,6 +19,7 @@ app.command()(up.up)
 app.command()(up.down)
 app.command()(up.status)
 app.command()(package.package)
+app.command()(seed.seed)
 app.add_typer(migrate.app, name="migrate")
 
 

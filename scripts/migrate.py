@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.database.connection_url import ConnectionUrlError, DirectUrl
 from infra.config import load_project
-from infra.local import world
-from infra.migrate.errors import DirectUrlInvalidError, DirectUrlMissingError
 from scripts import output
+from scripts.direct_url import direct_url
 from scripts.output import OutputFormat
 
 if TYPE_CHECKING:
-    from infra.config import Project
     from infra.migrate.runner import Report
 
 app = typer.Typer(
@@ -25,8 +21,6 @@ app = typer.Typer(
     "(DATABASE_URL_UNPOOLED, or else the running local world's).",
     no_args_is_help=True,
 )
-
-_VARIABLE = "DATABASE_URL_UNPOOLED"
 
 
 @app.command()
@@ -50,7 +44,7 @@ def apply(
         # Not through rich, which would wrap and colour what psql is to read.
         sys.stdout.write(runner.sql(project, start=start or "base", end=end))
         return
-    url = _direct_url(project)
+    url = direct_url(project)
     output.say(f"Migrating {url}")
     _show(runner.apply(project, url, revision=revision), "Applied")
 
@@ -67,7 +61,7 @@ def rollback(
     from infra.migrate import runner  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
-    url = _direct_url(project)
+    url = direct_url(project)
     output.say(f"Rolling back {url} to {to}")
     if not yes:
         if not sys.stdin.isatty():
@@ -87,7 +81,7 @@ def status(
     from infra.migrate import runner  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
-    url = _direct_url(project)
+    url = direct_url(project)
     found = runner.status(project, url)
     pending = [{"id": r.id, "message": r.message, "phase": r.phase} for r in found.pending]
     record = {
@@ -123,28 +117,12 @@ def new(
     from infra.migrate import generate  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
-    url = None if empty else _direct_url(project)
+    url = None if empty else direct_url(project)
     path = generate.new(
         project, url, message, autogenerate=not empty, phase="contract" if contract else "expand"
     )
     output.say("Read it before you apply it:")
     typer.echo(path)
-
-
-def _direct_url(project: Project) -> DirectUrl:
-    """Return the URL from the environment, where passwords belong, or the local world's."""
-    text = os.environ.get(_VARIABLE)
-    if text:
-        try:
-            return DirectUrl.parse(text)
-        except ConnectionUrlError as error:
-            # `from None`: the traceback of what was parsed is nobody's business.
-            raise DirectUrlInvalidError(f"{_VARIABLE}: {error}", hint=error.hint) from None
-    state = world.read_state(project.root)
-    if state is None:
-        message = f"{_VARIABLE} is not set, and no local world is running"
-        raise DirectUrlMissingError(message, hint="set it, or start one with: bough up")
-    return state.database_url_unpooled
 
 
 def _show(report: Report, did: str) -> None:

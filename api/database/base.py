@@ -29,8 +29,12 @@ def uuid7() -> UUID:
     The bits come from `os.urandom`: a generator seeded in user space would repeat itself in every
     environment restored from one SnapStart snapshot.
     """
-    milliseconds = time.time_ns() // 1_000_000
-    value = milliseconds << 80 | int.from_bytes(os.urandom(10), "big")
+    return uuid7_of(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
+
+
+def uuid7_of(milliseconds: int, random: int) -> UUID:
+    """Return the UUIDv7 of a moment, in milliseconds since 1970, with 74 of 80 random bits."""
+    value = milliseconds << 80 | random
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)

@@ -6,13 +6,22 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, status
+from pydantic import AwareDatetime
 
 from api.auth.current_user import CurrentUserDep, CurrentUserOrNone  # noqa: TC001
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
 from api.posts import service
-from api.posts.schemas import PostCreate, PostRead, PostSummary, PostUpdate  # noqa: TC001
+from api.posts.repository import Filters
+from api.posts.schemas import (  # noqa: TC001
+    PostCreate,
+    PostMatch,
+    PostRead,
+    PostSuggestion,
+    PostSummary,
+    PostUpdate,
+)
 from api.posts.service import NotTheOwnerError, PostNotFoundError
-from api.tags.schemas import TagName
+from api.tags.schemas import MAX_TAGS, TagName
 from api.web.openapi import problem_responses
 from api.web.pagination import DEFAULT_LIMIT, Cursor, InvalidCursorError, Limit, Page
 from api.web.problems import UnauthorizedError
@@ -21,8 +30,13 @@ from api.web.text import NO_NUL
 
 router = resource_router("posts", "/posts")
 
-_Tag = Annotated[TagName | None, Query(description="Only posts with this tag.", examples=["history"])]
+_Tags = Annotated[
+    list[TagName],
+    Query(alias="tag", max_length=MAX_TAGS, description="Only posts with this tag; with all of several."),
+]
 _Author = Annotated[UUID | None, Query(description="Only posts by this user.")]
+_After = Annotated[AwareDatetime | None, Query(description="Only posts published at this moment or later.")]
+_Before = Annotated[AwareDatetime | None, Query(description="Only posts published before this moment.")]
 _Words = Annotated[
     str,
     Query(
@@ -31,6 +45,16 @@ _Words = Annotated[
         pattern=NO_NUL,
         description='Words, `"a phrase"`, `or`, `-not`.',
         examples=["analytical engines"],
+    ),
+]
+_Beginning = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=200,
+        pattern=NO_NUL,
+        description="How the title begins, in whatever case.",
+        examples=["on ana"],
     ),
 ]
 _Slug = Annotated[str, Path(max_length=200, pattern=NO_NUL, examples=["on-analytical-engines"])]
@@ -45,24 +69,36 @@ async def create_post(author: CurrentUserDep, session: WriteSessionDep, new: Pos
 @router.get("", responses=problem_responses(InvalidCursorError))
 async def list_posts(
     session: ReadSessionDep,
-    tag: _Tag = None,
+    *,
+    tags: _Tags = [],  # noqa: B006  FastAPI's way to say "none"; it is never changed
     author: _Author = None,
+    published_after: _After = None,
+    published_before: _Before = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[PostSummary]:
-    """List published posts, the newest first."""
-    return await service.published(session, tag=tag, author=author, cursor=cursor, limit=limit)
+    """List published posts, the newest first; what several filters say must all hold."""
+    filters = Filters(tuple(tags), author, published_after, published_before)
+    return await service.published(session, filters, cursor, limit)
 
 
 @router.get("/search", responses=problem_responses(InvalidCursorError))
 async def search_posts(
     session: ReadSessionDep, q: _Words, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
-) -> Page[PostSummary]:
+) -> Page[PostMatch]:
     """Search titles and bodies of published posts (English), the best match first.
 
-    Of a word that more than 1,000 posts contain, the newest 1,000 are ranked.
+    Of what more than 200 posts match, the newest 200 are ranked.
     """
     return await service.search(session, q, cursor, limit)
+
+
+@router.get("/suggest")
+async def suggest_posts(
+    session: ReadSessionDep, q: _Beginning, limit: Limit = DEFAULT_LIMIT
+) -> list[PostSuggestion]:
+    """Complete a title while it is typed: published posts whose titles begin so, by title."""
+    return await service.suggest(session, q, limit)
 
 
 @router.get("/drafts", responses=problem_responses(InvalidCursorError, UnauthorizedError))

@@ -6,9 +6,10 @@ from datetime import datetime  # noqa: TC003  pydantic resolves annotations at r
 from typing import Annotated, Any, Final
 from uuid import UUID  # noqa: TC003
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from api.posts.models import Status  # noqa: TC001
+from api.tags.models import Tag  # noqa: TC001
 from api.tags.schemas import TagNames  # noqa: TC001
 from api.web.text import NO_NUL
 
@@ -73,7 +74,42 @@ class PostSummary(BaseModel):
     updated_at: datetime
 
 
+class PostMatch(PostSummary):
+    """A post that a search found."""
+
+    headline: str = Field(
+        description="Where the body matches, as HTML: the matches in `<mark>`, everything else escaped. The "
+        "beginning of the body when only the title matches.",
+        examples=["They weave algebraic <mark>patterns</mark>."],
+    )
+
+
+class PostSuggestion(BaseModel):
+    """A post whose title begins with what somebody types."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    slug: str = Field(examples=["on-analytical-engines"])
+    title: str = Field(examples=["On analytical engines"])
+
+
+class PostAuthor(BaseModel):
+    """Who wrote a post."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    username: str = Field(examples=["ada"])
+
+
+def _names(tags: list[Tag]) -> list[str]:
+    return [tag.name for tag in tags]
+
+
 class PostRead(PostSummary):
     """A post."""
 
+    tags: Annotated[list[str], BeforeValidator(_names)] = Field(examples=[["history", "machines"]])
     body: str
+    author: PostAuthor

@@ -13,4 +13,6 @@ class Tag(UuidKey, Base):
 
     __tablename__ = "tags"
 
-    name: Mapped[str] = mapped_column(Text, unique=True)
+    # Compared by code points: names that begin alike then stand together in the unique index, which an order
+    # of some language does not promise.
+    name: Mapped[str] = mapped_column(Text(collation="C"), unique=True)

@@ -7,8 +7,11 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from api.web.text import NO_NUL
+
 #: Tags that one thing may have.
 MAX_TAGS: Final = 10
+_MAX_LENGTH: Final = 50
 
 
 def _normalise_tag(name: str) -> str:
@@ -18,7 +21,11 @@ def _normalise_tag(name: str) -> str:
 
 TagName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=r"^[\w .+#-]+$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=_MAX_LENGTH, pattern=r"^[\w .+#-]+$"),
     AfterValidator(_normalise_tag),
 ]
 TagNames = Annotated[list[TagName], Field(max_length=MAX_TAGS, examples=[["history", "machines"]])]
+#: The beginning of a tag, as somebody types it.
+TagPrefix = Annotated[
+    str, StringConstraints(max_length=_MAX_LENGTH, pattern=NO_NUL), AfterValidator(_normalise_tag)
+]

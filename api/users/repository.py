@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, delete, exists, func, literal, not_, or_, select, update
@@ -10,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import joinedload
 
 from api.auth.models import RefreshTokenFamily
+from api.database.patterns import prefix_pattern
 from api.database.repository import Repository
 from api.users.models import LIVE, Role, User, UserProfile
 from api.web.pagination import cut, keyset
@@ -158,7 +158,7 @@ class UserRepository(Repository[User]):
 
 def _begins_with(prefix: str) -> ColumnElement[bool]:
     """Return the condition that the unique indexes answer, both at once."""
-    pattern = func.lower(re.sub(r"([\\%_])", r"\\\1", prefix) + "%")
+    pattern = func.lower(prefix_pattern(prefix))
     return or_(func.lower(User.username).like(pattern), func.lower(User.email).like(pattern))
 
 

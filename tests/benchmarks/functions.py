@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from api.database.engine import make_engine
 from api.database.session import read
-from api.posts import repository
+from api.posts.repository import posts
 from tests.benchmarks.load import plain_url
 from tests.benchmarks.runtime import FunctionProcess
 from tests.benchmarks.table import Goal, Result
@@ -227,7 +227,7 @@ async def _list_statement(url: ConnectionUrl) -> tuple[str, list[Any]]:
     engine = make_engine(url)
     event.listen(engine.sync_engine, "before_cursor_execute", keep)
     async with read(engine) as session:
-        await repository.published(session, tag=None, author=None, cursor=None, limit=20)
+        await posts.published(session)
     await engine.dispose()
     (only,) = sent
     return only

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from api.database.session import read
-from api.posts import repository
+from api.posts.repository import Filters, posts
 from tests.support.plans import plan
 
 if TYPE_CHECKING:
@@ -48,15 +48,15 @@ class TestPlans:
 
     async def test_first_page_reads_the_published_index_backward(self, author: UUID) -> None:
         """No sort, however many posts there are."""
-        found = await plan(lambda s: repository.published(s, tag=None, author=None, cursor=None, limit=20))
+        found = await plan(posts.published)
         assert "Index Scan Backward using ix_posts_published" in found
         assert "Sort Key: posts" not in found
 
     async def test_later_page_starts_at_its_cursor(self, author: UUID) -> None:
         """The rows before it are not read again."""
         async with read() as session:
-            _, cursor = await repository.published(session, tag=None, author=None, cursor=None, limit=20)
-        found = await plan(lambda s: repository.published(s, tag=None, author=None, cursor=cursor, limit=20))
+            _, cursor = await posts.published(session)
+        found = await plan(lambda s: posts.published(s, cursor=cursor))
         assert "Index Scan Backward using ix_posts_published" in found
         assert "Index Cond: ((published_at IS NOT NULL) AND (ROW(published_at, id) <" in found or (
             "Index Cond: (ROW(published_at, id) <" in found
@@ -64,23 +64,23 @@ class TestPlans:
 
     async def test_page_of_an_author_reads_the_authors_index(self, author: UUID) -> None:
         """In its order."""
-        found = await plan(lambda s: repository.published(s, tag=None, author=author, cursor=None, limit=20))
+        found = await plan(lambda s: posts.published(s, Filters(author=author)))
         assert "Index Scan Backward using ix_posts_author_id_published_at" in found
         assert "Sort Key: posts" not in found
 
     async def test_drafts_read_the_authors_index(self, author: UUID) -> None:
         """Where `published_at` is null."""
-        found = await plan(lambda s: repository.drafts(s, author, None, 20))
+        found = await plan(lambda s: posts.drafts(s, author, None, 20))
         assert "ix_posts_author_id_published_at" in found
 
     async def test_search_of_a_rare_word_reads_the_gin_index(self, author: UUID) -> None:
         """A partial one: drafts are never searched."""
-        found = await plan(lambda s: repository.search(s, "rare", None, 20))
+        found = await plan(lambda s: posts.search(s, "rare", None, 20))
         assert "Bitmap Index Scan on ix_posts_search" in found
 
     async def test_tags_of_a_page_are_read_for_its_rows_only(self, author: UUID) -> None:
         """By the association's primary key, once a row, in the same statement."""
-        found = await plan(lambda s: repository.published(s, tag=None, author=None, cursor=None, limit=20))
+        found = await plan(posts.published)
         assert "pk_post_tags" in found
         assert "Seq Scan on post_tags" not in found
 
@@ -90,7 +90,7 @@ async def test_lists_of_one_database_run_side_by_side(author: UUID) -> None:
 
     async def first() -> list[UUID]:
         async with read() as session:
-            rows, _ = await repository.published(session, tag="tag1", author=None, cursor=None, limit=5)
+            rows, _ = await posts.published(session, Filters(tags=("tag1",)), limit=5)
             return [row.id for row in rows]
 
     pages = await asyncio.gather(*(first() for _ in range(20)))

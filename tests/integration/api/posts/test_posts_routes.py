@@ -37,6 +37,7 @@ class TestCreatePost:
             "created_at": None,
             "updated_at": None,
             "body": "They weave.",
+            "author": {"id": str(ada.id), "username": "ada"},
         }
 
     async def test_same_title_gets_another_slug(self, client: httpx2.AsyncClient, people: People) -> None:
@@ -107,15 +108,15 @@ class TestCreatePost:
 class TestReadPost:
     """GET /posts/{post_id} and /posts/by-slug/{slug}."""
 
-    async def test_published_post_is_everyones_with_one_statement(
+    async def test_published_post_is_everyones_with_two_statements(
         self, client: httpx2.AsyncClient, people: People, statement_counts: list[int]
     ) -> None:
-        """By id and by slug, tags included."""
+        """By id and by slug: the post with its author, then its tags."""
         post = await write_post(client, people.add(), publish=True)
         statement_counts.clear()
         for path in (post["id"], f"by-slug/{post['slug']}"):
             assert (await client.get(f"/posts/{path}")).json() == post
-        assert statement_counts == [1, 1]
+        assert statement_counts == [2, 2]
 
     async def test_unknown_post_is_not_found(self, client: httpx2.AsyncClient) -> None:
         """Neither by id nor by slug; a text that is no id is no valid request."""

@@ -1,0 +1,52 @@
+"""The connections that fill a database: direct ones, set up for bulk work."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from scripts.seeding.errors import SeedConflictError, SeedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.database.connection_url import DirectUrl
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+#: A GIN index takes many rows at once far faster than one by one: they wait in a list of this size, which
+#: `work_mem` must hold when it is merged.
+_SETTINGS: Final = {
+    "gin_pending_list_limit": "128MB",
+    "work_mem": "256MB",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "application_name": "bough seed",
+}
+
+
+@contextmanager
+def connect(url: DirectUrl) -> Iterator[Connection]:
+    """Connect for bulk work; what was not committed at the end of the block is rolled back.
+
+    Raises:
+        SeedError: The server could not be reached, or refused something.
+    """
+    try:
+        with closing(psycopg.connect(url.libpq(), autocommit=True)) as connection:
+            for setting, value in _SETTINGS.items():
+                connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+            connection.autocommit = False
+            yield connection
+    except psycopg.errors.UniqueViolation as error:
+        message = f"{url} has some of it already: {_one_line(error)}"
+        raise SeedConflictError(message, hint="choose another --random-seed") from None
+    except psycopg.Error as error:
+        message = f"{url}: {_one_line(error)}"
+        raise SeedError(message, hint="nothing was kept; run it again") from error
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
