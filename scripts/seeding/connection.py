@@ -41,8 +41,8 @@ def connect(url: DirectUrl) -> Iterator[Connection]:
             connection.autocommit = False
             yield connection
     except psycopg.errors.UniqueViolation as error:
-        message = f"{url} has some of it already: {_one_line(error)}"
-        raise SeedConflictError(message, hint="choose another --random-seed") from None
+        message = f"{url} has some of it already: {error.diag.message_primary}"
+        raise SeedConflictError(message, hint="for other posts, choose another --random-seed") from None
     except psycopg.Error as error:
         message = f"{url}: {_one_line(error)}"
         raise SeedError(message, hint="nothing was kept; run it again") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -88,17 +89,15 @@ def write(url: DirectUrl) -> dict[str, Any]:
     # Made up each time: a password that everyone knows must never reach a database that others can reach.
     password = secrets.token_urlsafe(12)
     with connect(url) as connection:
-        engine = sa.create_engine(
-            "postgresql+psycopg://", creator=lambda: connection, poolclass=sa.StaticPool
-        )
-        with Session(engine, expire_on_commit=False) as session:
+        lent = sa.create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=sa.StaticPool)
+        with Session(lent, expire_on_commit=False) as session, _driver_errors():
             people = _people(password)
             rows = [*people.values(), *_team(people), *_catalog(), *_credits(people)]
             # One by one: a row refers to the keys of those before it.
             for row in rows:
                 session.add(row)
                 session.flush()
-            written = Counter(type(row).__table__.name for row in rows) | _posts(session, people)
+            written = Counter(row.__tablename__ for row in rows) | _posts(session, people)
             session.commit()
     addresses = ", ".join(user.email for user in people.values())
     return {**written, "log_in_as": addresses, "password": password}
@@ -155,3 +154,12 @@ def _posts(session: Session, people: dict[str, User]) -> Counter[str]:
         session.flush()
         session.execute(sa.insert(post_tags), [{"post_id": post.id, "tag_id": tags[name]} for name in on])
     return Counter(posts=len(_POSTS), tags=len(names))
+
+
+@contextmanager
+def _driver_errors() -> Iterator[None]:
+    """Raise the driver's own errors: SQLAlchemy's quote parameters, and a password's hash is one of them."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise (error.orig or error) from None
