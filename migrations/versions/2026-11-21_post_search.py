@@ -39,10 +39,12 @@ def downgrade() -> None:
 def _order_tagged_posts() -> None:
     """Copy `published_at` to the links, whoever writes them, code from before this revision included."""
     op.add_column("post_tags", sa.Column("published_at", sa.DateTime(timezone=True)))
-    # FOR SHARE waits for whoever publishes the post at this moment, and makes them wait for this link.
+    # FOR SHARE waits for whoever publishes the post at this moment, and makes them wait for this link. Run as
+    # the owner: whether somebody may write a row is decided before, and no policy may leave a copy behind.
     op.execute(
         """
-        CREATE FUNCTION post_tags_take_published_at() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION post_tags_take_published_at() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path = public, pg_temp AS $$
         BEGIN
             SELECT published_at INTO NEW.published_at FROM posts WHERE id = NEW.post_id FOR SHARE;
             RETURN NEW;
@@ -52,7 +54,8 @@ def _order_tagged_posts() -> None:
     )
     op.execute(
         """
-        CREATE FUNCTION posts_hand_on_published_at() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION posts_hand_on_published_at() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path = public, pg_temp AS $$
         BEGIN
             UPDATE post_tags SET published_at = NEW.published_at WHERE post_id = NEW.id;
             RETURN NULL;

@@ -192,4 +192,4 @@ async def test_route_costs_two_statements_more(
     with caplog.at_level(logging.INFO):
         await client.get(f"/posts/{post['id']}", headers=ada.headers)
         await client.get(f"/posts/{post['id']}")
-    assert statement_counts == [4, 1]
+    assert statement_counts == [5, 2]
