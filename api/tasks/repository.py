@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Date, Row, Select, delete, func, insert, literal_column, select, text, update
 
 from api.database.base import uuid7
-from api.tags.repository import has_tag, tag_names
+from api.tags.repository import has_tags, tag_names
 from api.tasks.models import DUE, OPEN, Task, TaskStatus, task_tags
 from api.web.pagination import cut, keyset
 
@@ -62,7 +62,7 @@ async def of_project(session: ReadSession, project: UUID, query: TaskQuery) -> R
     if query.due_before is not None:
         statement = statement.where(_TASK.due_on < query.due_before)
     if query.tag is not None:
-        statement = statement.where(has_tag(task_tags, _TASK.id, query.tag))
+        statement = statement.where(has_tags(task_tags, _TASK.id, [query.tag]))
     statement = keyset(statement, _NEWEST, query.cursor, query.limit, descending=True)
     return cut((await session.execute(statement)).all(), _NEWEST, query.limit)
 
