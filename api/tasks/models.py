@@ -12,7 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.database.base import Base, Timestamps, UuidKey
 
-#: A task is neither done nor cancelled. Without values, so that the planner sees that a query fits the index.
+#: A task is neither done nor cancelled. Without parameters, so that the planner sees that a query fits the
+#: index.
 OPEN: Final = "status NOT IN ('done', 'cancelled')"
 #: When a task is due, as an order needs it: never null. Written as PostgreSQL prints it.
 DUE: Final = "COALESCE(due_on, 'infinity'::date)"
@@ -32,6 +33,7 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+# A tie means nothing without either side, so it goes with whichever is deleted first.
 task_tags = Table(
     "task_tags",
     Base.metadata,

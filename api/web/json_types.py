@@ -41,7 +41,15 @@ def _from_text(parse: Callable[[str], Any], pattern: str, form: str) -> BeforeVa
     return BeforeValidator(read)
 
 
-JsonDate = Annotated[date, _from_text(date.fromisoformat, r"\d{4}-\d\d-\d\d", '"2026-11-21"')]
+def _date(text: str) -> date:
+    """Refuse the first and the last day that Python has: to the driver they stand for infinity."""
+    value = date.fromisoformat(text)
+    if value in (date.min, date.max):
+        raise ValueError
+    return value
+
+
+JsonDate = Annotated[date, _from_text(_date, r"\d{4}-\d\d-\d\d", '"2026-11-21"')]
 #: Of the day, without a time zone.
 JsonTime = Annotated[
     time,

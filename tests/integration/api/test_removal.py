@@ -54,6 +54,7 @@ class TestRemoval:
         ("resources", "gone"),
         [
             ({"posts"}, {"posts", "post_tags"}),
+            ({"catalog"}, {"catalog_items"}),
             # What depends on others goes before them, users need none of these.
             (
                 {"tasks", "projects", "teams"},

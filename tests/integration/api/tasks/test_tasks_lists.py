@@ -126,7 +126,7 @@ class TestListMyTasks:
             "A": None,
             "B": "2026-02-01",
             "C": None,
-            "D": "9999-12-31",
+            "D": "9999-12-30",
             "E": "2026-01-01",
             "F": "2026-02-01",
         }
@@ -134,9 +134,9 @@ class TestListMyTasks:
             await add_task(client, beta if title == "E" else project, title=title, due_on=due, **mine)
         await add_task(client, project, title="X", assignee_id=str(project.owner.id), due_on="2026-01-01")
         statement_counts.clear()
-        assert await titles(client, "/tasks/mine", project.viewer) == "EBFACD"
+        assert await titles(client, "/tasks/mine", project.viewer) == "EBFDAC"
         assert statement_counts == [2]
-        assert await paged(client, "/tasks/mine", project.viewer) == "EBFACD"
+        assert await paged(client, "/tasks/mine", project.viewer) == "EBFDAC"
 
         people.query("UPDATE tasks SET status = 'in_review' WHERE title IN ('E', 'A')")
         people.query("UPDATE tasks SET status = 'done', completed_at = now() WHERE title IN ('C', 'F')")
