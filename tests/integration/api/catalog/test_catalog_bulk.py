@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio
 
 CENT: Final = Decimal("0.01")
+_SLOW_DOWN: Final = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END
+$$
+"""
 
 
 @pytest.fixture
@@ -80,9 +85,15 @@ class TestImport:
     async def test_imports_and_price_changes_at_once_never_deadlock(
         self, client: httpx2.AsyncClient, moderator: Person, people: People
     ) -> None:
-        """In whatever order the items are sent: all of them lock by SKU."""
-        items = [new(f"I{number:03}", "100.00", "a") for number in range(200)]
-        await send(client, moderator, *items)
+        """In whatever order the items are sent, or lie in the table: all of them lock by SKU."""
+        items = [new(f"I{number:03}", "100.00", "a") for number in range(40)]
+        await send(client, moderator, *items[20:])
+        await send(client, moderator, *items[:20])
+        # Slow enough that each meets the others halfway.
+        people.query(_SLOW_DOWN)
+        people.query(
+            "CREATE TRIGGER slow BEFORE UPDATE ON catalog_items FOR EACH ROW EXECUTE FUNCTION slow()"
+        )
         responses = await asyncio.gather(
             send(client, moderator, *items),
             send(client, moderator, *reversed(items)),
