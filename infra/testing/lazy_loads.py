@@ -61,7 +61,7 @@ def _refuse(execution: ORMExecuteState) -> None:
 
 def _attribute_read() -> tuple[Any, str] | None:
     """Return the instance's state and the attribute that is being read; `None` when a load was asked for."""
-    frame = sys._getframe()  # noqa: SLF001  as documented; the caller is not told otherwise
+    frame = sys._getframe()  # noqa: SLF001  public in all but its name
     while frame is not None:
         if frame.f_code is _LOADING:
             asked_for = frame.f_locals["passive"] & PassiveFlag.NO_RAISE  # eager loads, merges, flushes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from api.database.timeouts import deadline
 from api.users import avatar_storage
+from api.users.avatar_storage import StorageUnavailableError
 from api.users.avatars import MAX_SIZE
 from tests.support.fake_storage import BUCKET, KEY, FakeStorage, Stored
 from tests.support.journeys import problem
@@ -242,6 +245,16 @@ class TestStorageErrors:
         monkeypatch.setattr(avatar_storage, "TIMEOUT", 0.05)
         storage.delay = 1.0
         assert problem(await client.post(URL, json=PNG, headers=ada.headers)) == (503, "STORAGE_UNAVAILABLE")
+
+    async def test_deadline_of_the_invocation_comes_first(self, storage):
+        """Little time left is all the time that the storage gets."""
+        storage.delay = 1.0
+        token = deadline.set(asyncio.get_running_loop().time() + 0.05)
+        try:
+            with pytest.raises(StorageUnavailableError):
+                await avatar_storage.sign_upload(f"{uuid4()}/{uuid4()}.png")
+        finally:
+            deadline.reset(token)
 
     @pytest.mark.parametrize(
         "setting", [("SUPABASE_SERVICE_ROLE_KEY", "wrong"), ("BOUGH_AVATAR_BUCKET", "missing")]
