@@ -13,11 +13,12 @@ import operator
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate import renderers
+from alembic.autogenerate.render import _repr_type
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.util import CommandError
@@ -109,6 +110,16 @@ def is_ours_to_compare(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and (name or "").startswith("bough_"))
 
 
+def render_type(kind: str, thing: object, autogenerate: AutogenContext) -> str | Literal[False]:
+    """Write a column's type as the database knows it: a revision outlives the application's own types.
+
+    Such a type, `AutoString` of SQLModel for one, would need an import that the revision has not.
+    """
+    if kind != "type" or not isinstance(thing, sa.types.TypeDecorator):
+        return False
+    return str(_repr_type(thing.load_dialect_impl(autogenerate.dialect), autogenerate))
+
+
 class HelperCall(ops.MigrateOperation):
     """A call of `migrations.operations` in a generated revision."""
 
@@ -186,6 +197,7 @@ def run(**target: Any) -> None:
         **target,
         target_metadata=load_metadata(),
         include_name=is_ours_to_compare,
+        render_item=render_type,
         compare_type=True,
         compare_server_default=True,
         # Locks end with each revision, and a failing one takes none of its predecessors along.

@@ -16,19 +16,19 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import BigInteger, Select, SmallInteger, literal, tuple_
+from sqlalchemy import BigInteger, Select, SmallInteger, TypeDecorator, literal, tuple_
 
 from api.web.problems import BadRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.orm import InstrumentedAttribute
+    from sqlalchemy.orm import Mapped
     from sqlalchemy.sql.elements import KeyedColumnElement
 
 MAX_LIMIT: Final = 100
@@ -45,8 +45,8 @@ Cursor = Annotated[
 ]
 
 
-#: A mapped attribute, a table's column or a label of a subquery.
-KeyColumn: TypeAlias = "InstrumentedAttribute[Any] | KeyedColumnElement[Any]"
+#: A mapped attribute (of a SQLModel class: `col(Task.id)`), a table's column or a label of a subquery.
+KeyColumn: TypeAlias = "Mapped[Any] | KeyedColumnElement[Any]"
 KeyValue: TypeAlias = UUID | datetime | date | Decimal | str | int
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def keyset(
     position = tuple_(
         *(
             literal(value, column.type)
-            for value, column in zip(_decode(cursor, columns), columns, strict=True)
+            for value, column in zip(_decode(cursor, _keyed(columns)), _keyed(columns), strict=True)
         )
     )
     row = tuple_(*columns)
@@ -108,7 +108,7 @@ def cut(rows: Sequence[T], columns: Sequence[KeyColumn], limit: int) -> tuple[li
     page = list(rows[:limit])
     if len(rows) <= limit:
         return page, None
-    return page, _encode([getattr(page[-1], column.key) for column in columns])
+    return page, _encode([getattr(page[-1], column.key) for column in _keyed(columns)])
 
 
 def _encode(values: Sequence[KeyValue]) -> str:
@@ -117,7 +117,12 @@ def _encode(values: Sequence[KeyValue]) -> str:
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, columns: Sequence[KeyColumn]) -> list[KeyValue]:
+def _keyed(columns: Sequence[KeyColumn]) -> Sequence[KeyedColumnElement[Any]]:
+    """Return the columns with their `key` and `type`, which `Mapped` does not declare."""
+    return cast("Sequence[KeyedColumnElement[Any]]", columns)
+
+
+def _decode(cursor: str, columns: Sequence[KeyedColumnElement[Any]]) -> list[KeyValue]:
     try:
         plain = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [_value(value, column) for value, column in zip(plain, columns, strict=True)]
@@ -127,13 +132,13 @@ def _decode(cursor: str, columns: Sequence[KeyColumn]) -> list[KeyValue]:
         raise InvalidCursorError(message) from None
 
 
-def _value(value: object, column: KeyColumn) -> KeyValue:
+def _value(value: object, column: KeyedColumnElement[Any]) -> KeyValue:
     """Return the value in the column's type, or refuse what PostgreSQL would not take as one."""
-    kind = column.type.python_type
+    # What the application made of a type (SQLModel of `datetime` and `str`) is read as what it stores.
+    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    kind = stored.python_type
     if kind is int and type(value) is int:
-        bits = (
-            63 if isinstance(column.type, BigInteger) else 15 if isinstance(column.type, SmallInteger) else 31
-        )
+        bits = 63 if isinstance(stored, BigInteger) else 15 if isinstance(stored, SmallInteger) else 31
         if -(1 << bits) <= value < 1 << bits:
             return value
     elif isinstance(value, str):
@@ -141,7 +146,7 @@ def _value(value: object, column: KeyColumn) -> KeyValue:
             return UUID(value)
         if kind is datetime:
             moment = datetime.fromisoformat(value)
-            if (moment.tzinfo is not None) == getattr(column.type, "timezone", False):
+            if (moment.tzinfo is not None) == getattr(stored, "timezone", False):
                 return moment
         if kind is date:
             return date.fromisoformat(value)

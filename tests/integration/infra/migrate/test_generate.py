@@ -59,6 +59,32 @@ MODELS = """
         __table_args__ = (Index("ix_articles_search", "search", postgresql_using="gin"),)
 """
 
+OWN_TYPES = """
+    from datetime import datetime
+    from sqlalchemy import DateTime, String, TypeDecorator
+    from sqlalchemy.dialects.postgresql import JSONB
+    from sqlalchemy.orm import Mapped, mapped_column
+
+    class OwnText(TypeDecorator):
+        impl = String
+        cache_ok = True
+
+    class OwnTime(TypeDecorator):
+        impl = DateTime(timezone=True)
+        cache_ok = True
+
+    class OwnDocument(TypeDecorator):
+        impl = JSONB
+        cache_ok = True
+
+    class Account(Base):
+        __tablename__ = "accounts"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(OwnText(50), unique=True)
+        opened: Mapped[datetime] = mapped_column(OwnTime)
+        facts: Mapped[dict] = mapped_column(OwnDocument)
+"""
+
 
 class TestNew:
     """`new`."""
@@ -95,6 +121,19 @@ class TestNew:
             ).fetchall()
         assert row == (True,)
         assert triggers == [("authors",)]
+
+    def test_writes_types_of_the_applications_own_as_what_they_store(
+        self, history: History, empty_database: Database
+    ) -> None:
+        """The revision runs when the application has dropped them, and needs no import of theirs."""
+        history.write_models(OWN_TYPES)
+        text = generate.new(history.project, empty_database.direct, "create accounts").read_text()
+        for type_ in ("sa.String(length=50)", "sa.DateTime(timezone=True)", "postgresql.JSONB("):
+            assert type_ in text
+        assert "Own" not in text
+        runner.apply(history.project, empty_database.direct)
+        with pytest.raises(NothingToGenerateError):
+            generate.new(history.project, empty_database.direct, "nothing")
 
     def test_writes_what_ruff_accepts(self, history: History, empty_database: Database) -> None:
         """Imports are sorted and used, docstrings are sentences, and the file is formatted."""

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, DateTime, SmallInteger, select
+from sqlalchemy import BigInteger, DateTime, SmallInteger, TypeDecorator, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -26,11 +26,19 @@ class Base(DeclarativeBase):
     """Of this module's own, so that its table never meets the application's."""
 
 
+class Own(TypeDecorator[datetime]):
+    """A type of an application's own, as SQLModel makes for every datetime."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+
 class Thing(Base):
     __tablename__ = "thing"
     id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     local: Mapped[datetime] = mapped_column(DateTime())
+    own: Mapped[datetime] = mapped_column(Own)
     day: Mapped[date]
     price: Mapped[Decimal]
     name: Mapped[str]
@@ -71,6 +79,14 @@ class TestKeyset:
         )
         assert "WHERE" not in sql
         assert "ORDER BY thing.at ASC, thing.id ASC" in sql
+
+    def test_type_of_the_applications_own_is_read_as_what_it_stores(self) -> None:
+        """The cursor of such a column comes back as its value, and refuses another's."""
+        columns = (Thing.own, Thing.id)
+        cursor = cursor_of(columns, own=AT, id=ID)
+        assert bound(keyset(select(Thing.id), columns, cursor, 20)) == [AT, ID]
+        with pytest.raises(InvalidCursorError):
+            keyset(select(Thing.id), columns, token(["2026-11-21", str(ID)]), 20)
 
     @pytest.mark.parametrize(("descending", "sign", "order"), [(True, "<", "DESC"), (False, ">", "ASC")])
     def test_next_page_compares_rows(self, descending: bool, sign: str, order: str) -> None:  # noqa: FBT001
