@@ -154,12 +154,14 @@ async def _transaction(
         **(timeouts.settings() if timeouts else {}),
         **(settings or {}),
     }
-    await session.connection(
+    # Not session.connection(): what that wraps it in exists for asynchronous drivers only (`sync.py`).
+    await session.run_sync(
+        Session.connection,
         execution_options={
             "isolation_level": isolation,
             "postgresql_readonly": readonly,
             "local_settings": local_settings,
-        }
+        },
     )
     sync_session.in_block = True
     try:

@@ -20,7 +20,7 @@ write is one transaction that is committed when its block ends. Each block has a
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SessionT = TypeVar("SessionT", bound="SyncReadSession")
 
 registry.register("postgresql.bough_sync", "api.database.sync_dialect", "Dialect")
 
@@ -67,7 +68,7 @@ class SyncReadSession(BlockSession):
         Raises:
             RuntimeError: It waited for something that is not the database.
         """
-        return _run(function(ReadSession(_face(self)), *args, **kwargs))
+        return _run(function(_face(self), *args, **kwargs))
 
 
 class SyncWriteSession(SyncReadSession):
@@ -81,18 +82,23 @@ class SyncWriteSession(SyncReadSession):
         **kwargs: P.kwargs,
     ) -> T:
         """Do as `SyncReadSession.run`, with a function that may write."""
-        return _run(function(WriteSession(ReadSession(_face(self))), *args, **kwargs))
+        return _run(function(WriteSession(_face(self)), *args, **kwargs))
 
 
 @contextmanager
 def reading(
-    url: ConnectionUrl | None = None, *, timeouts: Timeouts | None = None, consistent: bool = False
+    url: ConnectionUrl | None = None,
+    *,
+    timeouts: Timeouts | None = None,
+    claims: Mapping[str, Any] | None = None,
+    consistent: bool = False,
 ) -> Iterator[SyncReadSession]:
     """Open a session that reads.
 
     Args:
         url: Where to; the environment's unless given: `DATABASE_URL_UNPOOLED`, or else `DATABASE_URL`.
         timeouts: Limits on the server; `Timeouts()` unless given.
+        claims: Of whoever it acts for, where row-level security is switched on (`session.claim`).
         consistent: Read all statements from one snapshot, in one transaction. Rows can then be streamed.
 
     Raises:
@@ -100,14 +106,10 @@ def reading(
         ReadOnlySessionError: It was asked to write, or ended with changes that nobody sent.
         DatabaseError: Any other failure.
     """
-    engine = _engine(url or _url_from_environment(), timeouts or Timeouts())
-    with _entered(sessions.read(engine, session_class=SyncReadSession)) as session:
-        plain = cast("SyncReadSession", session.sync_session)
+    with _opened(SyncReadSession, url, timeouts, claims) as session, ExitStack() as block:
         if consistent:
-            with _entered(sessions.consistent(session)):
-                yield plain
-        else:
-            yield plain
+            block.enter_context(_entered(sessions.consistent(_face(session))))
+        yield session
 
 
 @contextmanager
@@ -115,6 +117,7 @@ def writing(
     url: ConnectionUrl | None = None,
     *,
     timeouts: Timeouts | None = None,
+    claims: Mapping[str, Any] | None = None,
     isolation: Isolation = "READ COMMITTED",
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[SyncWriteSession]:
@@ -123,6 +126,7 @@ def writing(
     Args:
         url: As for `reading`.
         timeouts: As for `reading`.
+        claims: As for `reading`.
         isolation: The transaction's isolation level.
         settings: More `SET LOCAL`, by name; plain words only.
 
@@ -131,12 +135,26 @@ def writing(
         CommitUncertainError: The connection ended under `COMMIT`.
         DatabaseError: Any other failure; nothing was committed.
     """
-    engine = _engine(url or _url_from_environment(), timeouts or Timeouts())
     with (
-        _entered(sessions.read(engine, session_class=SyncWriteSession)) as session,
-        _entered(sessions.write(session, isolation=isolation, settings=settings)),
+        _opened(SyncWriteSession, url, timeouts, claims) as session,
+        _entered(sessions.write(_face(session), isolation=isolation, settings=settings)),
     ):
-        yield cast("SyncWriteSession", session.sync_session)
+        yield session
+
+
+@contextmanager
+def _opened(
+    kind: type[SessionT],
+    url: ConnectionUrl | None,
+    timeouts: Timeouts | None,
+    claims: Mapping[str, Any] | None,
+) -> Iterator[SessionT]:
+    """Open a session of the kind outside a transaction."""
+    engine = _engine(url or _url_from_environment(), timeouts or Timeouts())
+    with _entered(sessions.read(engine, session_class=kind)) as face:
+        if claims is not None:
+            _run(sessions.claim(face, claims))
+        yield cast("SessionT", face.sync_session)
 
 
 class _Engine(AsyncEngine):
@@ -173,12 +191,12 @@ def _url_from_environment() -> ConnectionUrl:
     )
 
 
-def _face(session: SyncReadSession) -> Any:
+def _face(session: SyncReadSession) -> ReadSession:
     """Return the session as the application's functions take it."""
     face = async_session(session)
     if face is None:
         raise RuntimeError("the session's block has ended")
-    return face
+    return ReadSession(face)
 
 
 @contextmanager

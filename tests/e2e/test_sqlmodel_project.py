@@ -20,27 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OWN = Path(__file__).parents[1] / "projects" / "sqlmodel_tasks"
-#: What such a project keeps of this repository, unchanged.
-KIT = ("api/__init__.py", "api/handler.py", "api/settings.py", "api/database", "api/web")
-ENVIRONMENT = (
-    "migrations/__init__.py",
-    "migrations/env.py",
-    "migrations/operations.py",
-    "migrations/script.py.mako",
-)
 
 
 def copy(root: Path) -> None:
-    """Make the project: its own files, and the kit's."""
-    ignore = shutil.ignore_patterns("__pycache__", ".bough", ".mypy_cache")
+    """Make the project: what it keeps of this repository, unchanged, and its own files."""
+    ignore = shutil.ignore_patterns("__pycache__", ".bough", "versions")
+    for name in ("api/database", "api/web", "migrations"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=ignore)
+    for module in (REPOSITORY / "api").glob("*.py"):
+        shutil.copy(module, root / "api")
+    (root / "migrations" / "versions").mkdir()
     shutil.copytree(OWN, root, ignore=ignore, dirs_exist_ok=True)
-    (root / "migrations" / "versions").mkdir(parents=True)
-    for name in (*KIT, *ENVIRONMENT):
-        source = REPOSITORY / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=ignore)
-        else:
-            shutil.copy(source, root / name)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +83,7 @@ class TestCommands:
         """The artifact writes, lists by pages and changes, and the server keeps the times."""
         with httpx2.Client(base_url=up.url) as client:
             ready = client.get("/readyz")
+            assert ready.status_code == 200, ready.text
             made = [
                 client.post("/tasks", json={"title": title, "tags": ["home"], "details": {"n": 1}}).json()
                 for title in ("first", "second", "third")
@@ -102,7 +93,6 @@ class TestCommands:
             changed = client.patch(f"/tasks/{made[0]['id']}", json={"state": "done"}).json()
             wrong = client.post("/tasks", json={"title": "a", "due": "2026-11-21T12:00:00"})
             missing = client.patch("/tasks/00000000-0000-7000-8000-000000000000", json={"title": "x"})
-        assert ready.status_code == 200, ready.text
         assert [task["title"] for task in page["items"] + rest["items"]] == ["third", "second", "first"]
         assert rest["next_cursor"] is None
         assert rest["items"][0] == made[0]

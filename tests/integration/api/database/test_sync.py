@@ -10,12 +10,15 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from api.database import errors
+from api.database.claims import SETTING, encode
+from api.database.session import write
 from api.database.sync import SyncReadSession, SyncWriteSession, reading, writing
 from api.database.timeouts import Timeouts
 from tests.support.notes import Note
 
 if TYPE_CHECKING:
     from api.database.connection_url import ConnectionUrl
+    from api.database.session import ReadSession
 
 LIMITS = text(
     "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),"
@@ -155,6 +158,27 @@ class TestWriting:
         with writing(notes_url, isolation="SERIALIZABLE", settings={"app.tenant": "ada"}) as session:
             assert shown(session, "transaction_isolation") == "serializable"
             assert shown(session, "app.tenant") == "ada"
+
+
+class TestClaims:
+    def test_are_sent_with_every_transaction_and_to_nobody_else(self, notes_url):
+        """A script can act for somebody, in each kind of session and in what runs inside it."""
+
+        async def claimed_in_a_write(session: ReadSession) -> str:
+            async with write(session) as writer:
+                return str((await writer.scalars(text(f"SELECT current_setting('{SETTING}')"))).one())
+
+        claims = {"sub": "ada"}
+        with reading(notes_url, claims=claims) as session:
+            assert shown(session, SETTING) == encode(claims)
+            assert session.run(claimed_in_a_write) == encode(claims)
+            assert shown(session, SETTING) == encode(claims)
+        with reading(notes_url, claims=claims, consistent=True) as session:
+            assert shown(session, SETTING) == encode(claims)
+        with writing(notes_url, claims=claims) as session:
+            assert shown(session, SETTING) == encode(claims)
+        with reading(notes_url) as session:
+            assert session.scalars(text(f"SELECT current_setting('{SETTING}', true)")).one() in {None, ""}
 
 
 class TestTimeouts:
