@@ -68,7 +68,7 @@ class IssuerSettings(BaseModel):
             message = "BOUGH_ISSUER_AUDIENCE: is not set; without it tokens for other services would do"
             raise ValueError(message)
         if self.issuer_algorithms and find_spec("cryptography") is None:
-            message = "BOUGH_ISSUER: needs the extra `oidc`, which is not installed (uv sync --extra oidc)"
+            message = "BOUGH_ISSUER: needs the extra `oidc`: name it in `extras` of [tool.bough]"
             raise ValueError(message)
         if not self.issuer_algorithms and not self.issuer_secret.get_secret_value():
             message = "BOUGH_ISSUER_ALGORITHMS: names none, and there is no BOUGH_ISSUER_SECRET either"

@@ -123,8 +123,3 @@ def _identity(claims: dict[str, Any]) -> Identity:
 def _key_set(issuer: str, url: str | None) -> KeySet:
     """Return the keys, kept as long as the process."""
     return KeySet(issuer, url)
-
-
-def forget_keys() -> None:
-    """Fetch the keys anew when next asked for."""
-    _key_set.cache_clear()

@@ -31,6 +31,10 @@ _OWN = "= (SELECT bough_claim_user())"
 _MODERATES = "(SELECT bough_claim_role()) IN ('moderator', 'admin')"
 _ADMINISTERS = "(SELECT bough_claim_role()) = 'admin'"
 _OF_OWN_POST = f"EXISTS (SELECT FROM posts WHERE posts.id = post_id AND posts.author_id {_OWN})"
+_MEMBERSHIPS = "SELECT project_id FROM project_members WHERE user_id = (SELECT bough_claim_user())"
+_IN_OWN_PROJECT = f"(project_id IN ({_MEMBERSHIPS}) OR {_ADMINISTERS})"
+_EDITS_PROJECT = f"(project_id IN ({_MEMBERSHIPS} AND role IN ('editor', 'owner')) OR {_ADMINISTERS})"
+_OF_EDITED_TASK = f"EXISTS (SELECT FROM tasks WHERE tasks.id = task_id AND {_EDITS_PROJECT})"
 
 #: By table and command: which rows are seen, changed or deleted (USING), and which may be written (CHECK).
 _POLICIES = {
@@ -42,6 +46,14 @@ _POLICIES = {
     ("post_tags", "SELECT"): "USING (EXISTS (SELECT FROM posts WHERE posts.id = post_id))",
     ("post_tags", "INSERT"): f"WITH CHECK ({_OF_OWN_POST})",
     ("post_tags", "DELETE"): f"USING ({_OF_OWN_POST})",
+    # Whose projects they are is read from `project_members`, which therefore has no policy of its own.
+    ("tasks", "SELECT"): f"USING {_IN_OWN_PROJECT}",
+    ("tasks", "INSERT"): f"WITH CHECK (creator_id {_OWN} AND {_EDITS_PROJECT})",
+    ("tasks", "UPDATE"): f"USING {_EDITS_PROJECT} WITH CHECK {_EDITS_PROJECT}",
+    ("tasks", "DELETE"): f"USING {_EDITS_PROJECT}",
+    ("task_tags", "SELECT"): "USING (EXISTS (SELECT FROM tasks WHERE tasks.id = task_id))",
+    ("task_tags", "INSERT"): f"WITH CHECK ({_OF_EDITED_TASK})",
+    ("task_tags", "DELETE"): f"USING ({_OF_EDITED_TASK})",
     ("user_profiles", "SELECT"): "USING (true)",
     ("user_profiles", "INSERT"): f"WITH CHECK (user_id {_OWN})",
     ("user_profiles", "UPDATE"): f"USING (user_id {_OWN}) WITH CHECK (user_id {_OWN})",

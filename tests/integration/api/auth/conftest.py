@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.auth.issuers import forget_keys
+from api.auth.issuers import _key_set
 from api.settings import get_settings
 from tests.support.fake_issuer import AUDIENCE, FakeIssuer
 
@@ -23,6 +23,6 @@ def issuer(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeIssuer
         monkeypatch.setenv("BOUGH_ISSUER", made.url)
         monkeypatch.setenv("BOUGH_ISSUER_AUDIENCE", AUDIENCE)
         get_settings.cache_clear()
-        forget_keys()
+        _key_set.cache_clear()
         yield made
-    forget_keys()
+    _key_set.cache_clear()

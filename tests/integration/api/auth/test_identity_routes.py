@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.auth import passwords
-from api.auth.issuers import forget_keys
+from api.auth.issuers import _key_set
 from api.settings import get_settings
 from tests.support.fake_issuer import MISSING, FakeIssuer
 from tests.support.journeys import DRAFT, problem
@@ -246,7 +246,7 @@ class TestIssuer:
             monkeypatch.setenv("BOUGH_ISSUER_AUDIENCE", "authenticated")
             monkeypatch.setenv("BOUGH_ISSUER_VERIFIES_EMAIL", "true")
             get_settings.cache_clear()
-            forget_keys()
+            _key_set.cache_clear()
             claims = {
                 "email_verified": MISSING,
                 "aal": "aal1",
@@ -271,7 +271,7 @@ class TestIssuer:
             monkeypatch.setenv("BOUGH_ISSUER_AUDIENCE", neon.origin)
             monkeypatch.setenv("BOUGH_ISSUER_JWKS_URL", f"{neon.url}/.well-known/jwks.json")
             get_settings.cache_clear()
-            forget_keys()
+            _key_set.cache_clear()
             claims = {
                 "iss": neon.origin,
                 "aud": neon.origin,

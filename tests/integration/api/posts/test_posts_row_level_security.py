@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import ProgrammingError
 
 from api.database.base import uuid7
-from api.database.session import ReadSession, claim, read, write
+from api.database.session import read
 from api.posts.models import Post, post_tags
 from api.settings import get_settings
 from api.users.models import UserProfile
-from migrations.operations import disable_row_level_security, enable_row_level_security
+from migrations.operations import disable_row_level_security
 from tests.integration.api.posts import test_posts_lists, test_posts_ownership, test_posts_routes
 from tests.support.journeys import write_post
+from tests.support.row_level_security import attempt, claim_as, switch_on
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,17 +31,8 @@ TABLES: Final = ("posts", "post_tags", "user_profiles")
 
 @pytest.fixture
 def row_level_security(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Switch it on, as a revision of the user's own would."""
-    monkeypatch.setenv("BOUGH_ROW_LEVEL_SECURITY", "true")
-    get_settings.cache_clear()
-    for table in TABLES:
-        enable_row_level_security(SimpleNamespace(execute=people.query), table)
-
-
-async def claim_as(session: ReadSession, person: Person | None, role: str = "user") -> None:
-    """Do what the current user's dependency does."""
-    if person is not None:
-        await claim(session, {"user_id": str(person.id), "role": role, "token": None})
+    """Switched on for posts and profiles."""
+    switch_on(people, monkeypatch, *TABLES)
 
 
 async def titles(person: Person | None, role: str = "user") -> set[str]:
@@ -49,19 +40,6 @@ async def titles(person: Person | None, role: str = "user") -> set[str]:
     async with read() as session:
         await claim_as(session, person, role)
         return set(await session.scalars(select(Post.title)))
-
-
-async def attempt(person: Person | None, statement: Any, role: str = "user") -> int | None:
-    """Return how many rows a statement changed; `None` where a policy refused it."""
-    async with read() as session:
-        await claim_as(session, person, role)
-        try:
-            async with write(session) as writer:
-                return (await writer.execute(statement)).rowcount  # type: ignore[no-any-return]
-        except ProgrammingError as error:
-            if "row-level security" not in str(error):
-                raise
-            return None
 
 
 class TestForgottenConditions:

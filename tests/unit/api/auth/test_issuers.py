@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api.auth.issuers import AnonymousTokenError, forget_keys, is_foreign, read_foreign_token
+from api.auth.issuers import AnonymousTokenError, _key_set, is_foreign, read_foreign_token
 from api.auth.keys import IssuerUnavailableError
 from api.auth.tokens import TokenExpiredError, TokenInvalidError, issue_access_token, read_access_token
 from api.database.base import uuid7
@@ -38,7 +38,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, issuer: FakeIssuer, **variables: 
     for name, value in (known | variables).items():
         monkeypatch.setenv(name, value)
     get_settings.cache_clear()
-    forget_keys()
+    _key_set.cache_clear()
 
 
 @pytest_asyncio.fixture
@@ -48,7 +48,7 @@ async def issuer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeIssuer]:
         configure(monkeypatch, made)
         yield made
     get_settings.cache_clear()
-    forget_keys()
+    _key_set.cache_clear()
 
 
 def signed_by_hand(header: str, payload: str, secret: bytes) -> str:
