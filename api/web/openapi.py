@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 
 from api.web.problems import MEDIA_TYPE, ProblemDocument, ProblemError, status_code_name
+from api.web.resources import with_all_routes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,13 +48,13 @@ def describe(app: FastAPI, token_errors: Sequence[type[ProblemError]] = ()) -> d
         app: Whose document it is.
         token_errors: What every operation may answer that takes a token.
     """
-    made = app.openapi_schema is not None
-    schema = FastAPI.openapi(app)
-    if not made:
+    if app.openapi_schema is None:
+        schema = FastAPI.openapi(with_all_routes(app))
         for path in schema.get("paths", {}).values():
             for operation in path.values():
                 _declare_problems(operation, token_errors if "security" in operation else ())
-    return schema
+        app.openapi_schema = schema
+    return app.openapi_schema
 
 
 def _declare_problems(operation: dict[str, Any], token_errors: Sequence[type[ProblemError]]) -> None:

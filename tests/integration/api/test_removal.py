@@ -29,9 +29,7 @@ def without(root: Path, *resources: str) -> Path:
         shutil.rmtree(root / "api" / resource)
         for name in ("app.py", "models.py"):
             file = root / "api" / name
-            text = file.read_text()
-            text = re.sub(rf"^(from|import) .*\bapi\.{resource}\b.*\n", "", text, flags=re.MULTILINE)
-            file.write_text(re.sub(rf",\s*\b{resource}\w*(\.router)?\b", "", text))
+            file.write_text(re.sub(rf"^.*\bapi\.{resource}\b.*\n", "", file.read_text(), flags=re.MULTILINE))
     return root
 
 

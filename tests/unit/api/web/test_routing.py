@@ -25,7 +25,7 @@ class TestServe:
             return who
 
         app = FastAPI()
-        serve(app, router)
+        serve(app, router, {})
         yield app
         app.dependency_overrides.clear()
 
