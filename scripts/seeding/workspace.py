@@ -21,6 +21,7 @@ from api.posts.models import Post, Status, post_tags
 from api.posts.slugs import slug_of
 from api.projects.models import Project, ProjectMember, ProjectRole
 from api.tags.models import Tag
+from api.tasks.models import Task, TaskStatus
 from api.teams.models import Team, TeamMember
 from api.users.models import Role, User
 from scripts.seeding.connection import connect
@@ -67,6 +68,13 @@ _POSTS: Final = (
         "The notes grew three times as long as the article. That is how programs are documented.",
         ("history", "notes"),
     ),
+)
+
+#: Title, status, who does it.
+_TASKS: Final = (
+    ("Draw the mill", TaskStatus.DONE, "ada"),
+    ("Compute the Bernoulli numbers", TaskStatus.IN_PROGRESS, "grace"),
+    ("Find out who pays for the brass", TaskStatus.TODO, "ada"),
 )
 
 #: SKU, name, price, labels.
@@ -121,6 +129,16 @@ def _team(people: dict[str, User]) -> Iterator[Base]:
         yield TeamMember(user_id=user.id, team_id=team.id)
     for name, role in _PROJECT.items():
         yield ProjectMember(project_id=project.id, user_id=people[name].id, role=role)
+    for title, status, name in _TASKS:
+        yield Task(
+            project_id=project.id,
+            title=title,
+            description="",
+            status=status,
+            completed_at=datetime.now(UTC) if status is TaskStatus.DONE else None,
+            assignee_id=people[name].id,
+            creator_id=people["ada"].id,
+        )
 
 
 def _catalog() -> Iterator[Base]:

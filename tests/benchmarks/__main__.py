@@ -1,6 +1,6 @@
 """Measure, print, and write `docs/reference/benchmarks.md`.
 
-python -m tests.benchmarks [--only load cold warm trips databases] [--quick]
+python -m tests.benchmarks [--only load cold warm trips size databases] [--quick]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import psycopg
 
-from tests.benchmarks import artifacts, databases, functions, load
+from tests.benchmarks import artifacts, databases, functions, load, size
 from tests.benchmarks.table import Goal, Result
 from tests.benchmarks.world import Place, place
 
@@ -32,7 +32,7 @@ PACKAGES: Final = ("sqlalchemy", "asyncpg", "fastapi", "pydantic", "mangum", "aw
 def main() -> int:
     """Run what is asked for; the exit status is 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=("load", "trips", "cold", "warm", "databases"))
+    parser.add_argument("--only", nargs="+", choices=("load", "trips", "cold", "warm", "size", "databases"))
     parser.add_argument("--quick", action="store_true", help="fewer runs; the report is not written")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bough-bench-") as temporary:
@@ -40,9 +40,13 @@ def main() -> int:
         with place(ROOT, folder) as here:
             results = list(_measure(folder, here, options.only, quick=options.quick))
             head = _head(here)
-    if not options.quick and not options.only:
-        REPORT.parent.mkdir(parents=True, exist_ok=True)
-        REPORT.write_text(head + "\n" + "\n".join(result.render() for result in results), encoding="utf-8")
+    if not options.quick:
+        sections = {result.title: result.render() for result in results}
+        if options.only:
+            head, *others = REPORT.read_text(encoding="utf-8").split("\n## ")
+            head += "\n"
+            sections = {text.partition("\n")[0]: f"## {text}" for text in others} | sections
+        REPORT.write_text("\n".join([head, *(text.rstrip() + "\n" for text in sections.values())]))
     return int(not all(goal.met for result in results for goal in result.goals))
 
 
@@ -53,6 +57,7 @@ def _measure(folder: Path, here: Place, only: list[str] | None, *, quick: bool) 
         "cold": lambda: functions.cold_start(built, here, runs=3 if quick else 11),
         "warm": lambda: functions.warm_latency(built, here, requests=200 if quick else 1000),
         "load": lambda: _load(here, quick=quick),
+        "size": lambda: size.run(here.world, ROOT, large=20_000 if quick else 1_000_000),
         "databases": lambda: databases.clones(ROOT, here, runs=10 if quick else 50),
     }
     results = []

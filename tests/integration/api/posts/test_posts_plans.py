@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,6 +68,46 @@ class TestPlans:
         found = await plan(lambda s: posts.published(s, Filters(author=author)))
         assert "Index Scan Backward using ix_posts_author_id_published_at" in found
         assert "Sort Key: posts" not in found
+
+    @pytest.mark.parametrize("tags", [("tag1",), ("tag1", "tag2"), ("unknown",)])
+    async def test_page_of_tags_reads_a_tags_posts_in_order(
+        self, author: UUID, tags: tuple[str, ...]
+    ) -> None:
+        """However many the tags have: they are not sorted."""
+        found = await plan(lambda s: posts.published(s, Filters(tags)))
+        assert "Index Only Scan Backward using ix_post_tags_tag_id_published_at" in found
+        assert "Sort Key: post_tags.published_at" not in found
+
+    async def test_page_of_an_authors_tags_reads_the_authors_index(self, author: UUID) -> None:
+        """The tags are asked of each post that it comes by."""
+        found = await plan(lambda s: posts.published(s, Filters(("tag1",), author)))
+        assert "Index Scan Backward using ix_posts_author_id_published_at" in found
+        assert "Index Only Scan using pk_post_tags" in found
+        assert "Sort Key: post" not in found
+
+    async def test_page_of_a_time_starts_and_ends_in_the_index(self, author: UUID) -> None:
+        """Of a tag as well."""
+        range_ = {"after": datetime(2026, 1, 1, tzinfo=UTC), "before": datetime(2026, 2, 1, tzinfo=UTC)}
+        for filters, index in (
+            (Filters(**range_), "ix_posts_published"),
+            (Filters(("tag1",), **range_), "ix_post_tags_tag_id_published_at"),
+        ):
+            found = await plan(lambda s, f=filters: posts.published(s, f))  # type: ignore[misc]
+            assert f"Backward using {index}" in found
+            assert "published_at >= '2026-01-01" in found
+            assert "Filter: (published_at" not in found
+
+    async def test_titles_are_completed_from_their_index(self, author: UUID) -> None:
+        """In its order, between two bounds."""
+        found = await plan(lambda s: posts.suggest(s, "Title 1", 10))
+        assert "using ix_posts_lower_title" in found
+        assert "lower(title) ~>=~ 'title 1'::text" in found
+        assert "Sort" not in found
+
+    async def test_headlines_are_made_of_the_pages_rows_only(self, author: UUID) -> None:
+        """Above the limit: they take longer than all the rest of a row."""
+        found = await plan(lambda s: posts.search(s, "common", None, 20))
+        assert found.index("Nested Loop") < found.index("Limit")
 
     async def test_drafts_read_the_authors_index(self, author: UUID) -> None:
         """Where `published_at` is null."""
