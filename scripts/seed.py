@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,12 +74,13 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
             task = bar.add_task("Posts", total=total)
             yield lambda count: bar.advance(task, count)
         return
-    done = 0
+    done, lock = 0, Lock()
 
     def advance(count: int) -> None:
         nonlocal done
-        before, done = done, done + count
-        if before * 10 // total != done * 10 // total:
-            output.say(f"{done} of {total} posts")
+        with lock:
+            before, done = done, done + count
+            if before * 10 // total != done * 10 // total:
+                output.say(f"{done} of {total} posts")
 
     yield advance

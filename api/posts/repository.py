@@ -30,7 +30,7 @@ from api.posts.models import Post, Status, post_tags
 from api.posts.slugs import distinguished
 from api.tags.repository import has_tags, rarest_tag, tag_names
 from api.users.models import User
-from api.web.pagination import cut, keyset
+from api.web.pagination import DEFAULT_LIMIT, cut, keyset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +122,11 @@ class PostRepository(Repository[Post]):
         return (await session.scalars(statement)).one_or_none()
 
     async def published(
-        self, session: ReadSession, filters: Filters = EVERYTHING, cursor: str | None = None, limit: int = 20
+        self,
+        session: ReadSession,
+        filters: Filters = EVERYTHING,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
     ) -> Rows:
         """Return a page of published posts, the newest first."""
         if filters == EVERYTHING and cursor is None:
@@ -138,7 +142,9 @@ class PostRepository(Repository[Post]):
     async def drafts(self, session: ReadSession, author: UUID, cursor: str | None, limit: int) -> Rows:
         """Return a page of an author's drafts, the last begun first."""
         statement = select(*_SUMMARY).where(_POST.author_id == author, _POST.published_at.is_(None))
-        return await _page(session, statement, (_POST.id,), cursor, limit)
+        order = (_POST.id,)
+        rows = await session.execute(keyset(statement, order, cursor, limit, descending=True))
+        return cut(rows.all(), order, limit)
 
     async def search(self, session: ReadSession, words: str, cursor: str | None, limit: int) -> Rows:
         """Return a page of published posts that match, the best first, among the newest matches.
@@ -227,7 +233,9 @@ def _listed(filters: Filters) -> tuple[Statement, tuple[Any, Any]]:
     """
     if filters.author is not None:
         statement = _PUBLISHED.where(_POST.author_id == filters.author)
-        return (statement.where(_has_tags(filters)) if filters.tags else statement), _NEWEST
+        if filters.tags:
+            statement = statement.where(_has_tags(filters))
+        return statement, _NEWEST
     if not filters.tags:
         return _PUBLISHED, _NEWEST
     link = post_tags.c
@@ -239,22 +247,10 @@ def _listed(filters: Filters) -> tuple[Statement, tuple[Any, Any]]:
             link.published_at.is_not(None),
         )
     )
-    return (statement.where(_has_tags(filters)) if len(filters.tags) > 1 else statement), (
-        link.published_at,
-        link.post_id,
-    )
+    if len(filters.tags) > 1:
+        statement = statement.where(_has_tags(filters))
+    return statement, (link.published_at, link.post_id)
 
 
 def _has_tags(filters: Filters) -> ColumnElement[bool]:
     return has_tags(post_tags, _POST.id, filters.tags)
-
-
-async def _page(
-    session: ReadSession,
-    statement: Statement,
-    order: tuple[Any, ...],
-    cursor: str | None,
-    limit: int,
-) -> Rows:
-    rows = (await session.execute(keyset(statement, order, cursor, limit, descending=True))).all()
-    return cut(rows, order, limit)

@@ -1,8 +1,8 @@
 """Load posts with COPY, over several connections, all of it or nothing.
 
-A connection is one transaction, and all of them commit at the end: whoever interrupts leaves no post
-behind. Authors and tags are committed before, because the connections must see them; a second run finds
-and uses them. Indexes and triggers stay as they are: the table may be in use.
+A connection is one transaction, and they commit one right after the other when all rows are there: whoever
+interrupts leaves no post behind. Authors and tags are committed before, because the connections must see
+them; a second run finds and uses them. Indexes and triggers stay as they are: the table may be in use.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def load_posts(url: DirectUrl, count: int, seed: str, progress: Callable[[int], 
         url: Where to.
         count: How many.
         seed: The same seed writes the same posts.
-        progress: Called with the number of posts written since the last call.
+        progress: Called, by several threads, with the number of posts just written.
 
     Raises:
         SeedError: Nothing was written but authors and tags.

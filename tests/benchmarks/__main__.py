@@ -1,6 +1,8 @@
 """Measure, print, and write `docs/reference/benchmarks.md`.
 
 python -m tests.benchmarks [--only load cold warm trips size databases] [--quick]
+
+With `--only` the report's other sections stay as they are.
 """
 
 from __future__ import annotations
@@ -41,13 +43,19 @@ def main() -> int:
             results = list(_measure(folder, here, options.only, quick=options.quick))
             head = _head(here)
     if not options.quick:
-        sections = {result.title: result.render() for result in results}
-        if options.only:
-            head, *others = REPORT.read_text(encoding="utf-8").split("\n## ")
-            head += "\n"
-            sections = {text.partition("\n")[0]: f"## {text}" for text in others} | sections
-        REPORT.write_text("\n".join([head, *(text.rstrip() + "\n" for text in sections.values())]))
+        _report(head, results, keep_others=bool(options.only))
     return int(not all(goal.met for result in results for goal in result.goals))
+
+
+def _report(head: str, results: list[Result], *, keep_others: bool) -> None:
+    """Write the report anew, or replace the sections that were measured."""
+    sections = {result.title: result.render() for result in results}
+    if keep_others:
+        head, *others = REPORT.read_text(encoding="utf-8").split("\n## ")
+        head += "\n"
+        kept = {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in others}
+        sections = kept | sections
+    REPORT.write_text("\n".join([head, *sections.values()]), encoding="utf-8")
 
 
 def _measure(folder: Path, here: Place, only: list[str] | None, *, quick: bool) -> list[Result]:
