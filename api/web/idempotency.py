@@ -98,14 +98,11 @@ class Once:
     async def _fingerprint(self) -> bytes:
         """Return what tells requests apart: method, path, query and body, byte by byte."""
         url = self.request.url
-        # NUL divides them: only the last, the body, may hold one itself.
-        parts = (
-            self.request.method.encode(),
-            url.path.encode(),
-            url.query.encode(),
-            await self.request.body(),
-        )
-        return sha256(b"\0".join(parts)).digest()
+        parts = (self.request.method.encode(), url.path.encode(), url.query.encode())
+        # A digest of digests: no byte can move from one part to the next.
+        return sha256(
+            b"".join(sha256(part).digest() for part in (*parts, await self.request.body()))
+        ).digest()
 
 
 async def _once(request: Request, session: WriteSessionDep, idempotency_key: _Key = None) -> Once:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from api.credits.models import MAX_CREDITS
-from tests.support.credits import assert_books_balance, balances, open_account, order, send
+from tests.support.credits import audited_total, balances, open_account, order, send
 from tests.support.journeys import problem
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class TestCreateDeposit:
         assert made["from_account_id"] is None
         assert (made["to_account_id"], made["amount"], made["memo"]) == (str(account), 250, "gift")
         assert made["created_by_id"] == str(admin.id)
-        assert_books_balance(people, 250)
+        assert audited_total(people) == 250
 
     async def test_nobody_else_does(self, client: httpx2.AsyncClient, people: People) -> None:
         """Not into one's own account either."""

@@ -96,17 +96,15 @@ class TestReplay:
         assert balances(people, *pair) == [4, 6]
         assert people.query("SELECT count(*) FROM idempotency_keys") == [(0,)]
 
-    @pytest.mark.parametrize("key", ["", '""', "x" * 256, "a b", '"a', 'a"b', "a\\b", "é"], ids=repr)
     async def test_impossible_key_is_refused(
-        self, client: httpx2.AsyncClient, people: People, ada: Person, pair: tuple[UUID, UUID], key: str
+        self, client: httpx2.AsyncClient, people: People, ada: Person, pair: tuple[UUID, UUID]
     ) -> None:
         """Nothing is done under a key that could not be recognised."""
-        response = await client.post(
-            "/credits/transfers",
-            json=order(*pair),
-            headers=[*ada.headers.items(), ("Idempotency-Key", key.encode())],  # type: ignore[list-item]
-        )
-        assert problem(response) == (422, "VALIDATION_FAILED")
+        for key in ("", '""', "x" * 256, "a b", '"a', 'a"b', "a\\b", "é"):
+            headers = [(name.encode(), value.encode()) for name, value in ada.headers.items()]
+            headers.append((b"Idempotency-Key", key.encode()))
+            response = await client.post("/credits/transfers", json=order(*pair), headers=headers)
+            assert problem(response) == (422, "VALIDATION_FAILED"), key
         assert balances(people, *pair) == [10, 0]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from api.database import engine as engine_module
 from api.database.engine import get_engine, make_engine
-from tests.support.credits import assert_books_balance, balances, open_account, order, send
+from tests.support.credits import audited_total, balances, open_account, order, send
 from tests.support.journeys import problem
 from tests.support.people import Person
 from tests.support.tcp_proxy import TcpProxy
@@ -109,4 +109,4 @@ class TestLostCommit:
         assert second.status_code == 201
         assert ("idempotent-replayed" in second.headers) == took_effect
         assert balances(people, *pair) == [8, 2]
-        assert_books_balance(people, 10)
+        assert audited_total(people) == 10
