@@ -29,15 +29,19 @@ WHERE name = 'main';
 INSERT INTO transfers (id, from_account_id, to_account_id, amount, created_by_id)
 SELECT gen_random_uuid(), a.id, b.id, 1, a.owner_id
 FROM accounts a JOIN accounts b ON b.id > a.id AND right(a.name, 1) = right(b.name, 1) LIMIT 8000;
+INSERT INTO transfers (id, from_account_id, to_account_id, amount, created_by_id)
+SELECT gen_random_uuid(), CASE side WHEN 1 THEN b.id ELSE a.id END, CASE side WHEN 1 THEN a.id ELSE b.id END,
+       1, a.owner_id
+FROM accounts a, accounts b, generate_series(1, 2) side WHERE a.name = 'main' AND b.name <> 'main';
 INSERT INTO idempotency_keys
-SELECT id, n::text, '', '', 201, '', now() - n * interval '1 hour' FROM users, generate_series(1, 60) n;
+SELECT id, n::text, '', '', 201, '', now() - n * interval '450 seconds' FROM users, generate_series(1, 200) n;
 ANALYZE
 """
 
 
 @pytest.fixture
 def account(people: People) -> UUID:
-    """One account of thousands, in a database with some thousand transfers."""
+    """One account of thousands, with thousands of transfers in each direction, among others."""
     key = open_account(people, people.add(), credits_=5)
     for statement in _FILL.split(";"):
         people.query(statement)
