@@ -52,7 +52,6 @@ def _report(head: str, results: list[Result], *, keep_others: bool) -> None:
     sections = {result.title: result.render() for result in results}
     if keep_others:
         head, *others = REPORT.read_text(encoding="utf-8").split("\n## ")
-        head += "\n"
         kept = {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in others}
         sections = kept | sections
     REPORT.write_text("\n".join([head, *sections.values()]), encoding="utf-8")
