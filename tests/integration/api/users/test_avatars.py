@@ -161,7 +161,9 @@ class TestSetAvatar:
         assert storage.asked == []
 
     @pytest.mark.parametrize(
-        "path", ["a.png", "../../x.png", f"{uuid4()}/../{uuid4()}.png", f"{uuid4()}/x.png\x00"]
+        "path",
+        ["a.png", "../../x.png", f"{uuid4()}/../{uuid4()}.png", f"{uuid4()}/x.png\x00"],
+        ids=["no folder", "outside", "through a folder", "with NUL"],
     )
     async def test_what_is_no_path_of_ours_is_refused(self, client, ada, storage, path):
         """Before anybody is asked about it."""
