@@ -95,14 +95,15 @@ async def add(session: WriteSession, tasks: Sequence[dict[str, Any]]) -> list[UU
     return list(await session.scalars(statement, rows, execution_options={"render_nulls": True}))
 
 
-async def change(session: WriteSession, key: UUID, changes: dict[str, Any]) -> None:
-    """Change some columns; with none, only `updated_at`, which the server sets.
+async def change(session: WriteSession, key: UUID, changes: dict[str, Any]) -> bool:
+    """Change some columns; with none, only `updated_at`, which the server sets. Return whether it is there.
 
     Raises:
         ConstraintViolationError: A constraint refused the change.
     """
     values = changes or {"updated_at": func.now()}
-    await session.execute(update(Task).where(Task.id == key).values(values))
+    statement = update(Task).where(Task.id == key).values(values).returning(Task.id)
+    return await session.scalar(statement) is not None
 
 
 async def move(

@@ -144,7 +144,9 @@ async def update(session: WriteSession, viewer: CurrentUser, key: UUID, sent: Ta
     changes, tags = sent.changes(), sent.new_tags()
     if changes or tags is not None:
         with _refusals_named():
-            await repository.change(session, key, changes)
+            changed = await repository.change(session, key, changes)
+        if not changed:  # deleted by somebody else since it was looked up
+            raise TaskNotFoundError
     if tags is not None:
         await set_tags(session, task_tags, key, tags)
     return await _read_back(session, key)

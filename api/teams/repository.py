@@ -74,6 +74,9 @@ class TeamRepository(Repository[Team]):
         `None`: there is no such team, or no such user.
         """
         pair = select(Team.id, User.id).join(User, (User.id == user) & LIVE).where(Team.id == key)
+        # Locked as the foreign keys would lock them, a moment earlier: of a team that is being deleted it
+        # is seen that it is gone, instead of an error.
+        pair = pair.with_for_update(read=True, key_share=True)
         new = upsert(TeamMember).from_select(["team_id", "user_id"], pair)
         excluded = new.excluded
         same = TeamMember.team_id == excluded.team_id

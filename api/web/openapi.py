@@ -58,8 +58,10 @@ def describe(app: FastAPI, token_errors: Sequence[type[ProblemError]] = ()) -> d
 
 
 def _declare_problems(operation: dict[str, Any], token_errors: Sequence[type[ProblemError]]) -> None:
-    """Correct the media type, which FastAPI declares as JSON, and add its 422, which `default` suppresses."""
+    """Correct the media type, which FastAPI declares as JSON; add its own errors, which it leaves out."""
     responses = operation["responses"]
+    if "requestBody" in operation:  # JSON that Python cannot read: not UTF-8, nested too deep
+        _add_code(responses, 400, "BAD_REQUEST")
     if "parameters" in operation or "requestBody" in operation:
         _add_code(responses, 422, "VALIDATION_FAILED")
     for error in token_errors:

@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import BigInteger, Select, SmallInteger, TypeDecorator, literal, tuple_
+from sqlalchemy import BigInteger, Numeric, Select, SmallInteger, TypeDecorator, literal, tuple_
 
 from api.web.problems import BadRequestError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Mapped
     from sqlalchemy.sql.elements import KeyedColumnElement
+    from sqlalchemy.types import TypeEngine
 
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 20
@@ -126,8 +127,8 @@ def _decode(cursor: str, columns: Sequence[KeyedColumnElement[Any]]) -> list[Key
     try:
         plain = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [_value(value, column) for value, column in zip(plain, columns, strict=True)]
-    # TypeError: not a list; RecursionError: very many lists.
-    except (TypeError, ValueError, RecursionError):
+    # TypeError: not a list; RecursionError: very many lists; OverflowError: no moment.
+    except (TypeError, ValueError, RecursionError, OverflowError):
         message = "The cursor is not one of this list; start again without it."
         raise InvalidCursorError(message) from None
 
@@ -145,14 +146,29 @@ def _value(value: object, column: KeyedColumnElement[Any]) -> KeyValue:
         if kind is UUID:
             return UUID(value)
         if kind is datetime:
-            moment = datetime.fromisoformat(value)
-            if (moment.tzinfo is not None) == getattr(stored, "timezone", False):
-                return moment
+            return _moment(value, aware=getattr(stored, "timezone", False))
         if kind is date:
             return date.fromisoformat(value)
         if kind is Decimal and _DECIMAL.fullmatch(value):
-            return Decimal(value)
+            number = Decimal(value)
+            if number.copy_abs() <= _largest(stored):
+                return number
         if kind is str and "\0" not in value:
             value.encode()  # UnicodeEncodeError, a ValueError, on half of a surrogate pair
             return value
     raise ValueError
+
+
+def _moment(text: str, *, aware: bool) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if (moment.tzinfo is not None) != aware:
+        raise ValueError
+    # An OverflowError outside of the years that there are, here and not from the driver.
+    return moment.astimezone(UTC) if aware else moment
+
+
+def _largest(stored: TypeEngine[Any]) -> Decimal:
+    """Return the largest value of a `numeric` column, which may have no limit."""
+    if not isinstance(stored, Numeric) or stored.precision is None:
+        return Decimal("Infinity")
+    return Decimal((0, (9,) * stored.precision, -(stored.scale or 0)))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import copy
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette._utils import get_route_path
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, NoMatchFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastapi import APIRouter, FastAPI
+    from starlette.datastructures import URLPath
     from starlette.types import Receive, Scope, Send
 
 
@@ -49,6 +51,17 @@ class Resource(BaseRoute):
             if match is Match.PARTIAL and best[0] is Match.NONE:
                 best = match, {**child_scope, "route": route}
         return best
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """Return the path of a route of this name: what `request.url_for` asks of each route in turn.
+
+        Raises:
+            NoMatchFound: None of them has the name and these parameters.
+        """
+        for route in self.routes:
+            with suppress(NoMatchFound):
+                return route.url_path_for(name, **path_params)
+        raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the route that matched."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -10,18 +9,15 @@ import psycopg
 import pytest
 
 from api.auth.current_user import CurrentUser
-from api.database.session import read, write
 from api.projects import service
 from api.projects.models import FOREIGN_TEAM, ProjectRole
 from api.users.models import Role
 from tests.support.journeys import add_project, add_team, problem, put_project_member
+from tests.support.races import while_uncommitted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-
     import httpx2
 
-    from api.database.session import WriteSession
     from tests.support.people import People, Person
 
 pytestmark = pytest.mark.asyncio
@@ -44,22 +40,6 @@ def roles(people: People) -> dict[str, str]:
 def viewer(person: Person) -> CurrentUser:
     """Return the user on whose behalf a request of theirs runs."""
     return CurrentUser(person.id, person.email, person.username, Role.USER)
-
-
-async def while_uncommitted(
-    first: Callable[[WriteSession], Awaitable[None]],
-    second: Coroutine[Any, Any, httpx2.Response],
-    people: People,
-) -> httpx2.Response:
-    """Return the answer to a request that comes while another's transaction has done all but commit."""
-    async with read() as session, write(session) as writer:
-        await first(writer)
-        request = asyncio.create_task(second)
-        for _ in range(500):
-            if request.done() or people.query("SELECT pid FROM pg_locks WHERE NOT granted"):
-                break
-            await asyncio.sleep(0.01)
-    return await request
 
 
 class TestPutProjectMember:

@@ -74,6 +74,7 @@ class TestCreateProject:
         """Nothing is cut off, converted or ignored."""
         chief = people.add("chief", "admin")
         team = await add_team(client, chief)
+        headers = chief.headers | {"content-type": "application/json"}
         for change in (
             {"team_id": "Engineering"},
             {"team_id": None},
@@ -86,8 +87,9 @@ class TestCreateProject:
             {"archived": True},
         ):
             sent = json.dumps({"team_id": team["id"], "name": "Engine"} | change)
-            response = await client.post("/projects", content=sent, headers=chief.headers)
+            response = await client.post("/projects", content=sent, headers=headers)
             assert problem(response) == (422, "VALIDATION_FAILED"), change
+            assert response.json()["errors"][0]["pointer"].startswith(f"/body/{next(iter(change))}")
 
 
 class TestUpdateProject:

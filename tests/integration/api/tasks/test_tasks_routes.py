@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from api.tasks import repository
 from tests.support.journeys import problem
 from tests.support.projects import add_project_of_three, add_task
+from tests.support.races import while_uncommitted
 
 if TYPE_CHECKING:
     import httpx2
@@ -145,6 +147,22 @@ class TestUpdateTask:
         for sent, code in cases:
             response = await client.patch(f"/tasks/{task['id']}", json=sent, headers=project.editor.headers)
             assert problem(response) == (422, code)
+
+
+class TestUpdateOfDeletedTask:
+    """PATCH /tasks/{task_id}, while it is deleted."""
+
+    async def test_task_that_is_being_deleted_is_not_found(
+        self, client: httpx2.AsyncClient, people: People, project: ProjectOfThree
+    ) -> None:
+        """Whoever waits for the deletion sees what came of it, and ties no tags to nothing."""
+        key = UUID((await add_task(client, project))["id"])
+        response = await while_uncommitted(
+            lambda session: repository.delete_task(session, key),
+            client.patch(f"/tasks/{key}", json={"tags": ["docs"]}, headers=project.editor.headers),
+            people,
+        )
+        assert problem(response) == (404, "TASK_NOT_FOUND")
 
 
 class TestTables:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from api.teams import service
 from tests.support.journeys import add_team, problem
+from tests.support.races import while_uncommitted
 
 if TYPE_CHECKING:
     import httpx2
@@ -106,6 +108,19 @@ class TestPutTeamMember:
             assert item["member_count"] == 1
         response = await client.put(f"{path}/members/{ada.id}", headers=chief.headers)
         assert problem(response) == (404, "USER_NOT_FOUND")
+
+    async def test_team_that_is_being_deleted_is_not_found(
+        self, client: httpx2.AsyncClient, people: People
+    ) -> None:
+        """Whoever waits for the deletion sees what came of it."""
+        chief, ada = people.add("chief", "moderator"), people.add("ada")
+        key = UUID((await add_team(client, chief))["id"])
+        response = await while_uncommitted(
+            lambda session: service.delete(session, key),
+            client.put(f"/teams/{key}/members/{ada.id}", headers=chief.headers),
+            people,
+        )
+        assert problem(response) == (404, "TEAM_NOT_FOUND")
 
 
 class TestRemoveTeamMember:

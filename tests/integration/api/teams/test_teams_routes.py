@@ -43,7 +43,7 @@ class TestCreateTeam:
 
     async def test_unusable_fields_are_refused(self, client: httpx2.AsyncClient, people: People) -> None:
         """Nothing is cut off, converted or ignored."""
-        headers = people.add("chief", "admin").headers
+        headers = people.add("chief", "admin").headers | {"content-type": "application/json"}
         for sent in (
             {},
             {"name": ""},
@@ -58,6 +58,8 @@ class TestCreateTeam:
         ):
             response = await client.post("/teams", content=json.dumps(sent), headers=headers)
             assert problem(response) == (422, "VALIDATION_FAILED"), sent
+            pointer = f"/body/{list(sent)[-1] if sent else 'name'}"
+            assert response.json()["errors"][0]["pointer"] == pointer
 
 
 class TestUpdateTeam:

@@ -6,7 +6,7 @@ import json
 from base64 import urlsafe_b64encode
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal  # noqa: TC003  SQLAlchemy resolves annotations at run time
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, DateTime, SmallInteger, TypeDecorator, select
+from sqlalchemy import BigInteger, DateTime, Numeric, SmallInteger, TypeDecorator, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -41,6 +41,7 @@ class Thing(Base):
     own: Mapped[datetime] = mapped_column(Own)
     day: Mapped[date]
     price: Mapped[Decimal]
+    exact: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     name: Mapped[str]
     number: Mapped[int]
     big: Mapped[int] = mapped_column(BigInteger)
@@ -80,6 +81,12 @@ class TestKeyset:
         assert "WHERE" not in sql
         assert "ORDER BY thing.at ASC, thing.id ASC" in sql
 
+    @pytest.mark.parametrize("value", ["9999999999.99", "-9999999999.99", "0.001"])
+    def test_decimal_within_its_column_is_taken(self, value: str) -> None:
+        """Up to the last cent."""
+        statement = keyset(select(Thing.id), (Thing.exact,), token([value]), 20)
+        assert bound(statement) == [Decimal(value)]
+
     def test_type_of_the_applications_own_is_read_as_what_it_stores(self) -> None:
         """The cursor of such a column comes back as its value, and refuses another's."""
         columns = (Thing.own, Thing.id)
@@ -100,7 +107,11 @@ class TestKeyset:
         assert bound(statement) == [AT, ID]
 
     @given(
-        at=st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-3, minutes=-30))])),
+        # Short of the last year's end, which has no moment left for another time zone.
+        at=st.datetimes(
+            max_value=AT.replace(year=9999, tzinfo=None),
+            timezones=st.sampled_from([UTC, timezone(timedelta(hours=-3, minutes=-30))]),
+        ),
         local=st.datetimes(),
         day=st.dates(),
         price=st.decimals(allow_nan=False, allow_infinity=False, places=4),
@@ -145,12 +156,16 @@ class TestKeyset:
             (Thing.at, token(["2026-11-21T12:00:00"])),
             (Thing.local, token(["2026-11-21T12:00:00+00:00"])),
             (Thing.at, token(["yesterday"])),
+            (Thing.at, token(["9999-12-31T23:59:59-14:00"])),
+            (Thing.at, token(["0001-01-01T00:00:00+14:00"])),
             (Thing.day, token(["2026-11-21T12:00:00"])),
             (Thing.day, token([20261121])),
             (Thing.price, token(["NaN"])),
             (Thing.price, token(["Infinity"])),
             (Thing.price, token(["1E+9999"])),
             (Thing.price, token([1.5])),
+            (Thing.exact, token(["10000000000"])),
+            (Thing.exact, token(["-9999999999.991"])),
             (Thing.name, token(["nul \0"])),
             (Thing.name, token(b'["\\ud800"]')),
             (Thing.name, token([1])),

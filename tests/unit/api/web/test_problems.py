@@ -234,7 +234,7 @@ class TestOpenApi:
         operation = schema["paths"]["/probe"]["post"]
         assert operation["operationId"] == "probe"
         assert operation["responses"]["409"]["description"] == "`EMAIL_TAKEN`, `CONFLICT`"
-        for status in ("404", "409", "422", "default"):
+        for status in ("400", "404", "409", "422", "default"):
             content = operation["responses"][status]["content"]
             assert content == {
                 "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI
+from starlette.routing import NoMatchFound
 from starlette.testclient import TestClient
 
 from api.web.resources import Resource, with_all_routes
@@ -95,6 +96,13 @@ class TestResource:
         """A path that API Gateway prefixed with its stage is that of the application."""
         client = TestClient(app, root_path="/prod")
         assert client.get("/prod/things/a").json() == "a"
+
+    def test_paths_are_found_by_name(self, app: FastAPI):
+        """What `request.url_for` relies on, to make a `Location` for one."""
+        assert app.url_path_for("empty_box", key="b") == "/boxes/b/things"
+        for name, parameters in (("read_thing", {}), ("read_nothing", {"key": "a"})):
+            with pytest.raises(NoMatchFound):
+                app.url_path_for(name, **parameters)
 
     def test_slash_too_many_is_redirected(self, app: FastAPI):
         """As for any route of FastAPI."""
