@@ -92,6 +92,7 @@ class TestCommands:
             rest = client.get("/tasks", params={"limit": 2, "cursor": page["next_cursor"]}).json()
             changed = client.patch(f"/tasks/{made[0]['id']}", json={"state": "done"}).json()
             wrong = client.post("/tasks", json={"title": "a", "due": "2026-11-21T12:00:00"})
+            described = client.get("/openapi.json").json()["paths"]
             missing = client.patch("/tasks/00000000-0000-7000-8000-000000000000", json={"title": "x"})
         assert [task["title"] for task in page["items"] + rest["items"]] == ["third", "second", "first"]
         assert rest["next_cursor"] is None
@@ -99,6 +100,7 @@ class TestCommands:
         assert (made[0]["tags"], made[0]["details"], made[0]["state"]) == (["home"], {"n": 1}, "open")
         assert changed["state"] == "done"
         assert changed["updated_at"] > changed["created_at"] == made[0]["created_at"]
+        assert set(described) == {"/healthz", "/readyz", "/tasks", "/tasks/{task_id}"}
         assert (wrong.status_code, wrong.json()["code"]) == (422, "VALIDATION_FAILED")
         assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
 
