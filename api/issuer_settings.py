@@ -24,8 +24,10 @@ def require_secure(url: str) -> str:
     """
     parts = urlsplit(url)
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not is_safe or not parts.hostname or parts.username:
-        message = "needs an https URL (http on this machine alone), without a user"
+    # `urlsplit` passes over white space, and checks the port only when asked for it.
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
+    if not (is_safe and is_plain and parts.hostname and parts.port != 0):
+        message = "needs an https URL (http on this machine alone), without a user or white space"
         raise ValueError(message)
     return url
 

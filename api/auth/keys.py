@@ -140,7 +140,7 @@ def _verifies(key: dict[str, Any]) -> bool:
     """Tell whether a JWK is a public key for signatures; a shared secret (`oct`) does not belong here."""
     operations = key.get("key_ops")
     return (
-        key.get("kty") in {"EC", "RSA", "OKP"}
+        key.get("kty") in ("EC", "RSA", "OKP")
         and key.get("use", "sig") == "sig"
         and (not isinstance(operations, list) or "verify" in operations)
         and isinstance(key.get("kid"), str | None)
@@ -169,7 +169,13 @@ async def _get_json(url: str) -> dict[str, Any]:
 
 
 def _get(url: str) -> bytes:
-    """Read a document, in a thread: it ends, at the latest, a little after its caller gave up."""
+    """Read a document, in a thread: it ends, at the latest, a little after its caller gave up.
+
+    Raises:
+        OSError: Nobody answered, not in time, or not in HTTP.
+        ValueError: The document is too large.
+    """
+    from http.client import HTTPException  # noqa: PLC0415  as follows
     from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415  40 ms
 
     class NoRedirects(HTTPRedirectHandler):
@@ -181,13 +187,16 @@ def _get(url: str) -> bytes:
     end = time.monotonic() + TIMEOUT
     body = b""
     request = Request(url, headers={"Accept": "application/json"})  # noqa: S310  https, or this machine
-    with build_opener(NoRedirects).open(request, timeout=TIMEOUT) as response:
-        while chunk := response.read1(_MAX_BYTES):
-            body += chunk
-            if len(body) > _MAX_BYTES:
-                raise ValueError(f"the document is larger than {_MAX_BYTES} bytes")
-            if time.monotonic() > end:
-                raise TimeoutError
+    try:
+        with build_opener(NoRedirects).open(request, timeout=TIMEOUT) as response:
+            while chunk := response.read1(_MAX_BYTES):
+                body += chunk
+                if len(body) > _MAX_BYTES:
+                    raise ValueError(f"the document is larger than {_MAX_BYTES} bytes")
+                if time.monotonic() > end:
+                    raise TimeoutError
+    except HTTPException as error:
+        raise OSError(f"the answer is no HTTP: {type(error).__name__}") from error
     return body
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 ISSUER = "https://abcdefghijklmnopqrst.supabase.co/auth/v1"
 SECRET = "0123456789abcdef" * 4
 
-#: What a request without an issuer must not pay for at a cold start.
-LAZY = ("cryptography", "jwt", "urllib.request")
+#: What requests that need neither an issuer nor the storage must not pay for at a cold start.
+LAZY = ("cryptography", "jwt", "urllib.request", "supabase", "storage3", "httpx", "yarl")
 
 
 @pytest.fixture
@@ -66,6 +66,10 @@ class TestIssuerSettings:
             ({"": "issuer.example", "_AUDIENCE": "a"}, "BOUGH_ISSUER: needs an https URL"),
             ({"": "https://", "_AUDIENCE": "a"}, "BOUGH_ISSUER: needs an https URL"),
             ({"": "https://u:p@issuer.example", "_AUDIENCE": "a"}, "BOUGH_ISSUER: needs an https URL"),
+            ({"": "https://:p@issuer.example", "_AUDIENCE": "a"}, "BOUGH_ISSUER: needs an https URL"),
+            ({"": f"{ISSUER}\n", "_AUDIENCE": "a"}, "BOUGH_ISSUER: needs an https URL"),
+            ({"": f" {ISSUER}", "_AUDIENCE": "a"}, "BOUGH_ISSUER: needs an https URL"),
+            ({"": "https://issuer.example:abc", "_AUDIENCE": "a"}, "BOUGH_ISSUER: Port could not be cast"),
             ({"": ISSUER, "_JWKS_URL": "file:///etc/hostname"}, "BOUGH_ISSUER_JWKS_URL: needs an https URL"),
             ({"": ISSUER, "_ALGORITHMS": "HS256"}, "BOUGH_ISSUER_ALGORITHMS: "),
             ({"": ISSUER, "_ALGORITHMS": "none"}, "BOUGH_ISSUER_ALGORITHMS: "),
@@ -94,7 +98,7 @@ class TestIssuerSettings:
 
 
 def test_cold_start_does_not_pay_for_it() -> None:
-    """Neither cryptography nor an HTTP client is imported with the application."""
+    """Neither cryptography nor an HTTP or a vendor's client is imported with the application."""
     code = f"import sys, api.app; print([name for name in {LAZY} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -165,6 +165,7 @@ class TestOutage:
             b'{"keys": [7, {"kty": "oct", "k": "AAAA", "kid": "key-0"}]}',
             b'{"keys": [{"kty": "EC", "kid": "key-0", "use": "enc"}]}',
             b'{"keys": [{"kty": "EC", "kid": ["key-0"]}]}',
+            b'{"keys": [{"kty": ["EC"], "kid": "key-0"}]}',
             b"[" * 60_000,
             b'{"keys": []}' + b" " * 70_000,
         ],
@@ -175,6 +176,21 @@ class TestOutage:
         issuer.body = body
         with pytest.raises(IssuerUnavailableError):
             await key_set.find("key-0", "ES256")
+
+    @pytest.mark.parametrize(
+        "answer", [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nab"]
+    )
+    async def test_what_is_no_http_is_an_outage(self, answer: bytes) -> None:
+        """Another service on the port, or an answer that was cut off."""
+
+        async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(answer)
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1") as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(IssuerUnavailableError):
+                await KeySet(f"http://127.0.0.1:{port}/auth/v1", None).find("key-0", "ES256")
 
     async def test_redirect_is_not_followed(self, issuer: FakeIssuer, key_set: KeySet) -> None:
         """Who is asked is configuration's to say."""
