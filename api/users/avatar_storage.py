@@ -98,7 +98,7 @@ async def find(path: str) -> StoredObject | None:
             if str(error.status) == "404" and error.code == "not_found":
                 return None
             raise
-        return StoredObject(found["size"], found["content_type"])
+        return StoredObject(int(found["size"]), str(found["content_type"]))
 
 
 async def remove(path: str) -> None:
@@ -112,8 +112,10 @@ async def remove_all(folder: str) -> None:
     """Remove the objects of a folder if there is a storage and it can be done; what fails is logged."""
     with suppress(ProblemError):
         async with _bucket() as bucket:
-            if paths := [f"{folder}/{found['name']}" for found in await bucket.list(folder)]:
-                await bucket.remove(paths)
+            # A list has at most a hundred; where nothing is removed, the next would be the same.
+            while paths := [f"{folder}/{found['name']}" for found in await bucket.list(folder)]:
+                if not await bucket.remove(paths):
+                    break
 
 
 @asynccontextmanager
@@ -126,7 +128,6 @@ async def _bucket() -> AsyncIterator[AsyncBucketProxy]:
         from httpx import AsyncClient as HttpClient  # noqa: PLC0415  of the extra
         from httpx import HTTPError  # noqa: PLC0415
         from storage3.exceptions import StorageApiError  # noqa: PLC0415
-        from storage3.utils import StorageException  # noqa: PLC0415
         from supabase import AsyncClient, AsyncClientOptions  # noqa: PLC0415
     except ImportError as error:
         message = "Avatars need the extra `supabase`: name it in `extras` of [tool.bough] and deploy again."
@@ -147,6 +148,7 @@ async def _bucket() -> AsyncIterator[AsyncBucketProxy]:
     except (HTTPError, TimeoutError) as error:
         logger.error("the storage cannot be reached: %s", type(error).__name__)  # noqa: TRY400
         raise StorageUnavailableError from error
-    except (StorageException, KeyError, ValueError) as error:
+    # Whatever else: the client takes what it is answered for what it expects, and has exceptions of its own.
+    except Exception as error:
         logger.error("the storage's answer is not understood: %s", type(error).__name__)  # noqa: TRY400
         raise StorageRefusedError("The storage gave an answer that is not understood.") from error

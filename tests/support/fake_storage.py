@@ -45,6 +45,7 @@ class FakeStorage:
         objects: What is stored, by path.
         asked: Method and path of each request, without queries.
         broken: Answer every request with an error of the server's.
+        nonsense: What it answers to every request instead, as JSON.
         delay: Seconds before each answer.
     """
 
@@ -54,6 +55,7 @@ class FakeStorage:
         self.tokens: dict[str, str] = {}
         self.asked: list[str] = []
         self.broken = False
+        self.nonsense = ""
         self.delay = 0.0
 
     def __enter__(self) -> Self:
@@ -69,7 +71,7 @@ class FakeStorage:
                     status, answer = (500, {}) if storage.broken else (200, storage.respond(self, body))
                 except RefusalError as refusal:
                     status, answer = 400, refusal.body
-                content = json.dumps(answer).encode()
+                content = (storage.nonsense or json.dumps(answer)).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
@@ -120,9 +122,8 @@ class FakeStorage:
                 return self._info("/".join(parts))
             case "POST", ["list", bucket] if bucket == BUCKET:
                 folder = f"{sent['prefix']}/"
-                return [
-                    {"name": name.removeprefix(folder)} for name in self.objects if name.startswith(folder)
-                ]
+                found = [name.removeprefix(folder) for name in self.objects if name.startswith(folder)]
+                return [{"name": name} for name in found[: sent["limit"]]]
             case "DELETE", [bucket] if bucket == BUCKET:
                 return [{"name": name} for name in sent["prefixes"] if self.objects.pop(name, None)]
         raise RefusalError(404, "Bucket not found")
