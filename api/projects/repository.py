@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Row, delete, func, literal, select
+from sqlalchemy import Row, Select, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
@@ -14,6 +14,7 @@ from api.users.models import LIVE, User
 from api.web.pagination import cut, keyset
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
@@ -35,13 +36,26 @@ _MEMBER_COUNT: Final = (
 )
 
 
+#: How a viewer finds a project: their `role`, null for who is no member, and `archived_at`.
+Access = Row[*tuple[Any, ...]]
+
+
+def access_to(key: UUID, viewer: UUID) -> Select[*tuple[Any, ...]]:
+    """Return the statement of a viewer's `Access` to a project; no row without such a project."""
+    return (
+        select(ProjectMember.role, Project.archived_at)
+        .select_from(Project)
+        .outerjoin(ProjectMember, _membership(viewer))
+        .where(Project.id == key)
+    )
+
+
 class ProjectRepository(Repository[Project]):
     """Statements about the tables `projects` and `project_members`."""
 
-    async def access(self, session: ReadSession, key: UUID, viewer: UUID) -> Row[UUID, str | None] | None:
-        """Return a project's key and the viewer's role, if any, in it; `None` without such a project."""
-        statement = select(Project.id, ProjectMember.role).outerjoin(ProjectMember, _membership(viewer))
-        return (await session.execute(statement.where(Project.id == key))).one_or_none()
+    async def access(self, session: ReadSession, key: UUID, viewer: UUID) -> Access | None:
+        """Return how a viewer finds a project; `None` without such a project."""
+        return (await session.execute(access_to(key, viewer))).one_or_none()
 
     async def with_members(self, session: ReadSession, key: UUID) -> Project | None:
         """Return a project with its members and their names; two statements."""
@@ -115,6 +129,12 @@ class ProjectRepository(Repository[Project]):
             statement.where(ProjectMember.project_id == key, ProjectMember.role == ProjectRole.OWNER)
         )
         return {row.user_id: row.is_active for row in found}
+
+    async def members(self, session: ReadSession, key: UUID, users: Collection[UUID]) -> set[UUID]:
+        """Return which of these users are in a project."""
+        statement = select(ProjectMember.user_id).join(User, (User.id == ProjectMember.user_id) & LIVE)
+        found = statement.where(ProjectMember.project_id == key, ProjectMember.user_id.in_(users))
+        return set(await session.scalars(found))
 
     async def put_member(self, session: WriteSession, key: UUID, user: UUID, role: ProjectRole) -> bool:
         """Give a user a role in a project, a new member or not; return whether there is such a user."""

@@ -40,7 +40,10 @@ class ProjectUpdate(BaseModel):
     # The defaults stand for "not sent" and are never read; null is not a value of these fields.
     name: ProjectName = Field(default_factory=str)
     description: ProjectDescription = Field(default_factory=str)
-    archived: bool = Field(default_factory=bool, description="Take it off the list of what goes on, or back.")
+    archived: bool = Field(
+        default_factory=bool,
+        description="Take it off the list of what goes on, or back; meanwhile its tasks can only be read.",
+    )
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that were sent."""

@@ -2,7 +2,8 @@
 
 A project is seen by its members; for everyone else it does not exist. Admins count as owners everywhere.
 Owners change the project and its members; editors and viewers differ in what they may do with what is in
-it. A project keeps an owner: the last one cannot leave. To archive it takes it off the list, no more.
+it. A project keeps an owner: the last one cannot leave. One that is archived is off the list, and what is
+in it can only be read.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from api.auth.current_user import CurrentUser
     from api.database.session import ReadSession, WriteSession
+    from api.projects.repository import Access
     from api.projects.schemas import ProjectCreate, ProjectUpdate
 
 _RANK: Final = {role: rank for rank, role in enumerate(ProjectRole)}
@@ -46,6 +48,12 @@ class ProjectMemberNotFoundError(NotFoundError):
     """The user is not in the project."""
 
     code = "PROJECT_MEMBER_NOT_FOUND"
+
+
+class ProjectArchivedError(ConflictError):
+    """What is in an archived project can only be read."""
+
+    code = "PROJECT_ARCHIVED"
 
 
 class ProjectRoleRequiredError(ForbiddenError):
@@ -76,25 +84,45 @@ class LastOwnerError(ConflictError):
     code = "LAST_OWNER"
 
 
-async def require_role(
-    session: ReadSession, viewer: CurrentUser, key: UUID, role: ProjectRole
-) -> ProjectRole:
-    """Return the role in which the viewer acts in a project; one statement.
+def checked(found: Access | None, viewer: CurrentUser, role: ProjectRole) -> Access:
+    """Return what a viewer was found to have of a project, if it suffices.
 
     Raises:
         ProjectNotFoundError: There is no such project, or the viewer is no member.
         ProjectRoleRequiredError: The viewer's role is below `role`.
     """
-    found = await projects.access(session, key, viewer.id)
     if found is None:
         raise ProjectNotFoundError
     if viewer.may(Role.ADMIN):
-        return ProjectRole.OWNER
+        return found
     if found.role is None:
         raise ProjectNotFoundError
     if _RANK[ProjectRole(found.role)] < _RANK[role]:
         raise ProjectRoleRequiredError(role)
-    return ProjectRole(found.role)
+    return found
+
+
+async def require_role(session: ReadSession, viewer: CurrentUser, key: UUID, role: ProjectRole) -> None:
+    """Refuse whoever has not this role in a project or one above it; one statement.
+
+    Raises:
+        ProjectNotFoundError: There is no such project, or the viewer is no member.
+        ProjectRoleRequiredError: The viewer's role is below `role`.
+    """
+    checked(await projects.access(session, key, viewer.id), viewer, role)
+
+
+async def require_editor(session: ReadSession, viewer: CurrentUser, key: UUID) -> None:
+    """Refuse whoever may not write what is in a project; one statement.
+
+    Raises:
+        ProjectNotFoundError: There is no such project, or the viewer is no member.
+        ProjectRoleRequiredError: The viewer is no editor.
+        ProjectArchivedError: The project is archived.
+    """
+    found = checked(await projects.access(session, key, viewer.id), viewer, ProjectRole.EDITOR)
+    if found.archived_at is not None:
+        raise ProjectArchivedError("The project is archived; an owner can take it back.")
 
 
 async def create(session: WriteSession, viewer: CurrentUser, new: ProjectCreate) -> ProjectRead:

@@ -9,7 +9,7 @@ from fastapi import Query, Response, status
 
 from api.auth.current_user import CurrentUserDep  # noqa: TC001
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
-from api.projects.service import ProjectNotFoundError, ProjectRoleRequiredError
+from api.projects.service import ProjectArchivedError, ProjectNotFoundError, ProjectRoleRequiredError
 from api.tasks import service
 from api.tasks.models import TaskStatus
 from api.tasks.schemas import (
@@ -37,8 +37,8 @@ router = resource_router("tasks")
 _OF_PROJECT = "/projects/{project_id}/tasks"
 _TASK = "/tasks/{task_id}"
 _MEMBER = (UnauthorizedError, ProjectNotFoundError)
-_EDITOR = (*_MEMBER, ProjectRoleRequiredError)
-_TASK_EDITOR = (UnauthorizedError, TaskNotFoundError, ProjectRoleRequiredError)
+_EDITOR = (*_MEMBER, ProjectRoleRequiredError, ProjectArchivedError)
+_TASK_EDITOR = (UnauthorizedError, TaskNotFoundError, ProjectRoleRequiredError, ProjectArchivedError)
 
 _Status = Annotated[TaskStatus | None, Query(description="Only tasks so far; all open ones without.")]
 
@@ -102,7 +102,7 @@ async def list_my_tasks(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[TaskSummary]:
-    """List the tasks that are yours to do, in all projects, the next due first."""
+    """List the tasks that are yours to do, the next due first, in all projects that are not archived."""
     return await service.mine(session, viewer, status, cursor, limit)
 
 

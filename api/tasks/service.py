@@ -1,16 +1,18 @@
 """The rules about tasks: who sees and changes them, and how their status may change.
 
-A project's members see its tasks, its editors write them; for everyone else they do not exist.
+A project's members see its tasks, its editors write them unless it is archived; for everyone else they do
+not exist.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from api.database.errors import ForeignKeyViolationError
 from api.projects.models import ProjectRole
-from api.projects.service import ProjectNotFoundError, require_role
+from api.projects.repository import projects
+from api.projects.service import ProjectNotFoundError, checked, require_editor, require_role
 from api.tags.repository import set_tags
 from api.tasks import repository
 from api.tasks.models import UNKNOWN_ASSIGNEE, UNKNOWN_PROJECT, TaskStatus, task_tags
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from api.auth.current_user import CurrentUser
     from api.database.session import ReadSession, WriteSession
     from api.tasks.schemas import BulkStatusUpdate, TaskBulkCreate, TaskCreate, TaskQuery, TaskUpdate
+
+_NO_MEMBER: Final = "The assignee is no member of the project."
 
 
 class TaskNotFoundError(NotFoundError):
@@ -71,6 +75,7 @@ async def create(session: WriteSession, viewer: CurrentUser, project: UUID, new:
     Raises:
         ProjectNotFoundError: There is none that the viewer may see.
         ProjectRoleRequiredError: The viewer is no editor of it.
+        ProjectArchivedError: It is archived.
         AssigneeNotAMemberError: The assignee is no member of it.
     """
     values = new.model_dump(exclude={"tags"})
@@ -88,6 +93,7 @@ async def create_many(
     Raises:
         ProjectNotFoundError: There is none that the viewer may see.
         ProjectRoleRequiredError: The viewer is no editor of it.
+        ProjectArchivedError: It is archived.
         AssigneeNotAMemberError: An assignee is no member of it.
     """
     tasks = [task.model_dump() for task in new.tasks]
@@ -102,14 +108,15 @@ async def of_project(
     Raises:
         ProjectNotFoundError: There is none that the viewer may see.
     """
-    await require_role(session, viewer, project, ProjectRole.VIEWER)
-    return _page(await repository.of_project(session, project, query))
+    found, tasks = await repository.of_project(session, project, viewer.id, query)
+    checked(found, viewer, ProjectRole.VIEWER)
+    return _page(tasks)
 
 
 async def mine(
     session: ReadSession, viewer: CurrentUser, status: TaskStatus | None, cursor: str | None, limit: int
 ) -> Page[TaskSummary]:
-    """Return a page of one's own tasks, the next due first."""
+    """Return a page of one's own tasks in projects that are not archived, the next due first."""
     return _page(await repository.of_assignee(session, viewer.id, status, cursor, limit))
 
 
@@ -129,7 +136,7 @@ async def read(session: ReadSession, viewer: CurrentUser, key: UUID) -> TaskRead
     Raises:
         TaskNotFoundError: There is none that the viewer may see.
     """
-    return TaskRead.model_validate(await _task(session, viewer, key, ProjectRole.VIEWER))
+    return TaskRead.model_validate(await _task(session, viewer, key))
 
 
 async def update(session: WriteSession, viewer: CurrentUser, key: UUID, sent: TaskUpdate) -> TaskRead:
@@ -138,10 +145,12 @@ async def update(session: WriteSession, viewer: CurrentUser, key: UUID, sent: Ta
     Raises:
         TaskNotFoundError: There is none that the viewer may see.
         ProjectRoleRequiredError: The viewer is no editor of its project.
+        ProjectArchivedError: Its project is archived.
         AssigneeNotAMemberError: The new assignee is no member of it.
     """
-    await _task(session, viewer, key, ProjectRole.EDITOR)
+    task = await _task(session, viewer, key, to_write=True)
     changes, tags = sent.changes(), sent.new_tags()
+    await _require_members(session, task.project_id, [changes])
     if changes or tags is not None:
         with _refusals_named():
             changed = await repository.change(session, key, changes)
@@ -158,9 +167,10 @@ async def set_status(session: WriteSession, viewer: CurrentUser, key: UUID, stat
     Raises:
         TaskNotFoundError: There is none that the viewer may see.
         ProjectRoleRequiredError: The viewer is no editor of its project.
+        ProjectArchivedError: Its project is archived.
         TransitionNotAllowedError: The workflow has no such way, perhaps since somebody else moved it.
     """
-    task = await _task(session, viewer, key, ProjectRole.EDITOR)
+    task = await _task(session, viewer, key, to_write=True)
     found = await repository.move(session, task.project_id, [key], status, sources(status))
     _check(found.get(key), status)
     return await _read_back(session, key)
@@ -174,8 +184,9 @@ async def set_statuses(
     Raises:
         ProjectNotFoundError: There is none that the viewer may see.
         ProjectRoleRequiredError: The viewer is no editor of it.
+        ProjectArchivedError: It is archived.
     """
-    await require_role(session, viewer, project, ProjectRole.EDITOR)
+    await require_editor(session, viewer, project)
     keys = list(dict.fromkeys(sent.ids))
     found = await repository.move(session, project, keys, sent.status, sources(sent.status))
     done = BulkStatusRead(changed=[], unchanged=[], refused=[])
@@ -196,19 +207,23 @@ async def delete(session: WriteSession, viewer: CurrentUser, key: UUID) -> None:
     Raises:
         TaskNotFoundError: There is none that the viewer may see.
         ProjectRoleRequiredError: The viewer is no editor of its project.
+        ProjectArchivedError: Its project is archived.
     """
-    await _task(session, viewer, key, ProjectRole.EDITOR)
+    await _task(session, viewer, key, to_write=True)
     await repository.delete_task(session, key)
 
 
 async def _task(
-    session: ReadSession, viewer: CurrentUser, key: UUID, role: ProjectRole
+    session: ReadSession, viewer: CurrentUser, key: UUID, *, to_write: bool = False
 ) -> repository.TaskRow:
     task = await repository.find(session, key)
     if task is None:
         raise TaskNotFoundError
     try:
-        await require_role(session, viewer, task.project_id, role)
+        if to_write:
+            await require_editor(session, viewer, task.project_id)
+        else:
+            await require_role(session, viewer, task.project_id, ProjectRole.VIEWER)
     except ProjectNotFoundError:
         # Not the project's error: that there is such a task is not the viewer's to know.
         raise TaskNotFoundError from None
@@ -218,11 +233,19 @@ async def _task(
 async def _add(
     session: WriteSession, viewer: CurrentUser, project: UUID, tasks: list[dict[str, Any]]
 ) -> list[UUID]:
-    await require_role(session, viewer, project, ProjectRole.EDITOR)
+    await require_editor(session, viewer, project)
+    await _require_members(session, project, tasks)
     with _refusals_named():
         return await repository.add(
             session, [{"project_id": project, "creator_id": viewer.id, **task} for task in tasks]
         )
+
+
+async def _require_members(session: WriteSession, project: UUID, tasks: list[dict[str, Any]]) -> None:
+    """Refuse assignees who are deleted: their memberships, which the foreign key finds, are still there."""
+    assignees = {task["assignee_id"] for task in tasks if task.get("assignee_id")}
+    if assignees and await projects.members(session, project, assignees) != assignees:
+        raise AssigneeNotAMemberError(_NO_MEMBER)
 
 
 async def _read_back(session: WriteSession, key: UUID) -> TaskRead:
@@ -248,7 +271,7 @@ def _refusals_named() -> Iterator[None]:
         yield
     except ForeignKeyViolationError as error:
         if error.constraint == UNKNOWN_ASSIGNEE:
-            raise AssigneeNotAMemberError("The assignee is no member of the project.") from error
+            raise AssigneeNotAMemberError(_NO_MEMBER) from error
         if error.constraint == UNKNOWN_PROJECT:  # deleted by somebody else since it was looked up
             raise ProjectNotFoundError from error
         raise

@@ -70,3 +70,25 @@ class TestPermissions:
         for method, path, body in [("GET", of_task, None), *task_writes]:
             response = await client.request(method, path, json=body, headers=project.owner.headers)
             assert problem(response) == (404, "TASK_NOT_FOUND")
+
+    async def test_tasks_of_an_archived_project_are_only_read(
+        self, client: httpx2.AsyncClient, people: People, project: ProjectOfThree
+    ) -> None:
+        """By admins too, until it is taken back; who may not write at all is told that."""
+        task = await add_task(client, project)
+        of_task, of_project = f"/tasks/{task['id']}", f"/projects/{project.id}"
+        writes = [(method, project.tasks + path, body) for method, path, body in PROJECT_WRITES]
+        writes += [(method, of_task + path, body) for method, path, body in TASK_WRITES]
+        headers, admin = project.owner.headers, people.add("root", "admin")
+        assert (await client.patch(of_project, json={"archived": True}, headers=headers)).is_success
+        for method, path, body in writes:
+            for person in (project.editor, admin):
+                response = await client.request(method, path, json=body, headers=person.headers)
+                assert problem(response) == (409, "PROJECT_ARCHIVED"), path
+            response = await client.request(method, path, json=body, headers=project.viewer.headers)
+            assert problem(response) == (403, "PROJECT_ROLE_REQUIRED"), path
+        assert (await client.get(of_task, headers=headers)).json() == task
+        assert (await client.patch(of_project, json={"archived": False}, headers=headers)).is_success
+        for method, path, body in writes:
+            response = await client.request(method, path, json=body, headers=project.editor.headers)
+            assert response.is_success, response.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -55,19 +56,20 @@ class TestPlans:
 
         async def of_project(**parameters: Any) -> str:
             query = TaskQuery.model_validate(parameters)
-            return await plan(lambda session: repository.of_project(session, project.id, query))
+            return await plan(
+                lambda session: repository.of_project(session, project.id, project.viewer.id, query)
+            )
 
         async def mine(status: TaskStatus | None = None, cursor: str | None = None) -> str:
             return await plan(
                 lambda session: repository.of_assignee(session, project.viewer.id, status, cursor, 20)
             )
 
-        found = await of_project()
-        assert "Index Scan Backward using ix_tasks_project_id_id" in found
-        assert "Sort Key: tasks" not in found
+        # Cut off before anything is sorted; then the page is, for which the join promises no order.
+        page = r"Limit .*\n *->  Index Scan Backward using {} "
+        assert re.search(page.format("ix_tasks_project_id_id"), await of_project())
         found = await of_project(status="cancelled")
-        assert "Index Scan Backward using ix_tasks_project_id_status_id" in found
-        assert "Sort Key: tasks" not in found
+        assert re.search(page.format("ix_tasks_project_id_status_id"), found)
         found = await of_project(creator=project.editor.id)
         assert "Index Scan Backward using ix_tasks_creator_id_project_id" in found
         assert "ix_task_tags_tag_id_task_id" in await of_project(tag="tag1")

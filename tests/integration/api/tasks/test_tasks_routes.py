@@ -52,9 +52,10 @@ class TestCreateTask:
     async def test_task_is_for_members_only(
         self, client: httpx2.AsyncClient, people: People, project: ProjectOfThree
     ) -> None:
-        """Neither for a user who is in another project nor for one who does not exist."""
+        """Neither for one of another project, nor for one who was deleted or never existed."""
         other = add_project_of_three(people, "beta")
-        for assignee in (other.editor.id, uuid4()):
+        await client.delete(f"/users/{project.viewer.id}", headers=project.viewer.headers)
+        for assignee in (other.editor.id, project.viewer.id, uuid4()):
             body = {"title": "T", "assignee_id": str(assignee)}
             response = await client.post(project.tasks, json=body, headers=project.editor.headers)
             assert problem(response) == (422, "ASSIGNEE_NOT_A_MEMBER")
@@ -93,8 +94,8 @@ class TestCreateTasks:
         assert response.status_code == 201
         titles = dict(people.query("SELECT id::text, title FROM tasks"))
         assert [titles[key] for key in response.json()["ids"]] == [task["title"] for task in tasks]
-        # The user, BEGIN, the role, the statement, COMMIT.
-        assert statement_counts == [5]
+        # The user, BEGIN, the role, the assignees, the statement, COMMIT.
+        assert statement_counts == [6]
 
     async def test_one_that_is_refused_takes_all_along(
         self, client: httpx2.AsyncClient, people: People, project: ProjectOfThree
@@ -139,10 +140,12 @@ class TestUpdateTask:
     ) -> None:
         """The status has a route of its own, with a workflow."""
         task = await add_task(client, project)
+        await client.delete(f"/users/{project.viewer.id}", headers=project.viewer.headers)
         cases = [
             ({"status": "done"}, "VALIDATION_FAILED"),
             ({"title": None}, "VALIDATION_FAILED"),
             ({"assignee_id": str(uuid4())}, "ASSIGNEE_NOT_A_MEMBER"),
+            ({"assignee_id": str(project.viewer.id)}, "ASSIGNEE_NOT_A_MEMBER"),
         ]
         for sent, code in cases:
             response = await client.patch(f"/tasks/{task['id']}", json=sent, headers=project.editor.headers)
