@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the API listens.")] = 8000,
     environments: Annotated[int, typer.Option(min=1, help="Most requests that run at once.")] = 10,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Give the function this variable of the shell; may be repeated."),
+    ] = None,
     *,
     reload: Annotated[bool, typer.Option("--reload", help="Package again when a file changes.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the local database first.")] = False,
@@ -47,6 +51,7 @@ def up(
     from infra.local.rebuilds import Rebuilds  # noqa: PLC0415  see above
     from infra.migrate import runner  # noqa: PLC0415  see above
 
+    variables = _variables_of_shell(env or [])
     project = load_project(Path.cwd())
     with EndingSignals() as signals, world.hold(project.root, port), ExitStack() as servers:
         output.say("Starting PostgreSQL and PgBouncer")
@@ -62,7 +67,7 @@ def up(
         host = FunctionHost(
             artifact.folder,
             artifact.handler,
-            databases.environment(read_secrets(project.root).auth_secret),
+            databases.environment(read_secrets(project.root).auth_secret) | variables,
             port=port,
             max_environments=environments,
             log=sys.stderr,
@@ -70,6 +75,13 @@ def up(
         served = _Served(project, databases, host, artifact, Rebuilds(project))
         signals.run(served.run(packaged_at if reload else None))
         output.say("Stopping")
+
+
+def _variables_of_shell(names: list[str]) -> dict[str, str]:
+    """Return variables by name alone, so that no secret stands in a command line."""
+    if missing := [name for name in names if name not in os.environ]:
+        raise typer.BadParameter(f"not set in this shell: {', '.join(missing)}", param_hint="--env")
+    return {name: os.environ[name] for name in names}
 
 
 def down(

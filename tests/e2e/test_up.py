@@ -40,13 +40,19 @@ def late(folder: str) -> int:
 """
 
 
+#: Of a page that may call the API, as a variable of the shell says.
+ORIGIN = "http://localhost:5173"
+
+
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
     """A copy of this repository's app and migrations, served; nobody changes its state."""
     root = tmp_path_factory.mktemp("kit")
     copy_kit(root)
-    with BoughUp(root) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOUGH_CORS_ORIGINS", ORIGIN)
+        with BoughUp(root, "--env", "BOUGH_CORS_ORIGINS") as running:
+            yield running
     remove(root)
 
 
@@ -84,6 +90,11 @@ class TestServing:
         assert response.status_code == 200, response.text
         assert response.json()["schema"]["status"] == "ok"
         assert httpx2.get(f"{kit.url}/docs").status_code == 200
+
+    def test_variable_of_the_shell_reaches_the_function(self, kit):
+        """The one that was named."""
+        response = httpx2.get(f"{kit.url}/healthz", headers={"Origin": ORIGIN})
+        assert response.headers["access-control-allow-origin"] == ORIGIN
 
     def test_status_gives_urls_that_work(self, kit):
         """`-o json` holds the pooled URL of the application and the direct one of the owner."""
@@ -220,6 +231,12 @@ class TestAfterAKill:
 
 
 class TestBadInput:
+    def test_variable_that_is_not_set_is_refused(self, shop):
+        """Before anything starts; the application would only miss it later."""
+        done = bough(shop, "up", "--env", "PATH", "--env", "PAYMENTS_KEY")
+        assert done.returncode == 2
+        assert "not set in this shell: PAYMENTS_KEY" in done.stderr
+
     def test_port_in_use_is_refused_before_anything_starts(self, shop):
         """The holder is named and the way out; no database has been made."""
         with socket.create_server(("127.0.0.1", 0)) as other:
