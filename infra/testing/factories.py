@@ -92,7 +92,7 @@ class Factory(SQLAlchemyFactory[T]):
             return datetime.now(UTC if column.type.timezone else None)
         if any(column is unique for unique in _unique_columns(column)):
             if isinstance(column.type, String):
-                return f"{field_meta.name}-{next(_numbers)}"
+                return f"{field_meta.name}-{next(_numbers)}"[-(column.type.length or 0) :]
             if isinstance(column.type, Integer):
                 return next(_numbers)
         return super().get_field_value(field_meta, *args, **options)

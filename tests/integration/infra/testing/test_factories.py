@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from polyfactory.exceptions import MissingBuildKwargException
+from sqlalchemy import String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from infra.testing.factories import Factory
 from infra.testing.statements import count_statements
@@ -37,6 +39,22 @@ class TestBuild:
         users = UserFactory.batch(100)
         assert len({user.username for user in users} | {user.email for user in users}) == 200
         assert len({tag.name for tag in TagFactory.batch(100)}) == 100
+
+    def test_unique_text_is_as_short_as_its_column(self):
+        """Its end, where the number is, stays."""
+
+        class Base(DeclarativeBase):
+            pass
+
+        class Currency(Base):
+            __tablename__ = "currencies"
+
+            id: Mapped[int] = mapped_column(primary_key=True)
+            code: Mapped[str] = mapped_column(String(3), unique=True)
+
+        codes = [row.code for row in Factory.create_factory(Currency).batch(50)]
+        assert len(set(codes)) == 50
+        assert {len(code) for code in codes} == {3}
 
     def test_foreign_key_has_to_be_given(self):
         """The error names the column; a made-up key would only be refused later."""
