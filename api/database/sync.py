@@ -98,7 +98,8 @@ def reading(
     Args:
         url: Where to; the environment's unless given: `DATABASE_URL_UNPOOLED`, or else `DATABASE_URL`.
         timeouts: Limits on the server; `Timeouts()` unless given.
-        claims: Of whoever it acts for, where row-level security is switched on (`session.claim`).
+        claims: Of whoever it acts for (`user_id` and `role`), where row-level security is switched on. The
+            tables' owner, as whom the direct URL connects, is not bound by it.
         consistent: Read all statements from one snapshot, in one transaction. Rows can then be streamed.
 
     Raises:

@@ -55,7 +55,7 @@ async def begin(viewer: CurrentUser, content_type: ImageType) -> AvatarUploadRea
 async def confirm(session: ReadSession, viewer: CurrentUser, path: str) -> ProfileRead:
     """Make an uploaded picture the viewer's avatar, and remove the one before it.
 
-    The storage is asked before the transaction, and told after it: no connection waits for it.
+    The storage is asked before the transaction, and told after it: no transaction waits for it.
 
     Raises:
         UploadNotFoundError: There is no such upload of the viewer's.

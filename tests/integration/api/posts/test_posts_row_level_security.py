@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, update
 
 from api.database.base import uuid7
 from api.database.session import read
+from api.database.sync import reading
 from api.posts.models import Post, post_tags
 from api.settings import get_settings
 from api.users.models import UserProfile
@@ -134,6 +135,23 @@ class TestRoles:
         ]
         async with read() as session:
             assert (await session.scalars(select(Post.id))).all() == []
+
+
+class TestScripts:
+    """`api.database.sync`."""
+
+    async def test_script_sees_what_its_claims_let_it(
+        self, client: httpx2.AsyncClient, people: People
+    ) -> None:
+        """As the application's role; the tables' owner sees everything, whatever it claims."""
+        ada, ben = people.add("ada"), people.add("ben")
+        for author in (ada, ben):
+            await write_post(client, author, title=author.username)
+        seen = []
+        for url in (people.database.pooled, people.database.direct):
+            with reading(url, claims={"user_id": str(ada.id), "role": "user"}) as session:
+                seen.append(set(session.scalars(select(Post.title))))
+        assert seen == [{"ada"}, {"ada", "ben"}]
 
 
 class TestCreatePost:
