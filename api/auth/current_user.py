@@ -106,8 +106,10 @@ async def _claim(session: ReadSession, user: ActiveUser, claims: Mapping[str, An
         raise ClaimsRefusedError(f"This token cannot be used here: {error}.") from None
 
 
-#: For routes that show more to those who signed in.
+#: For routes that show more to those who signed in; they pass `openapi_extra=TOKEN_OPTIONAL`.
 CurrentUserOrNone = Annotated[CurrentUser | None, Depends(_user_or_anonymous)]
+#: FastAPI declares that a token is needed wherever one is taken; this adds that none will do.
+TOKEN_OPTIONAL: Final[dict[str, Any]] = {"security": [{}]}
 
 
 async def _current_user(user: CurrentUserOrNone) -> CurrentUser:

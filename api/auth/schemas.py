@@ -24,7 +24,9 @@ class RefreshRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    refresh_token: SecretStr = Field(max_length=200)
+    refresh_token: SecretStr = Field(
+        max_length=200, description="As it came with the access token.", examples=["AZ_1CmJl…"]
+    )
 
 
 class PasswordChange(BaseModel):
@@ -32,7 +34,7 @@ class PasswordChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    current_password: GivenPassword
+    current_password: GivenPassword = Field(description="The one that is to be replaced.")
     new_password: NewPassword
 
 
@@ -41,5 +43,5 @@ class Tokens(BaseModel):
 
     access_token: str = Field(description="Send it as `Authorization: Bearer …`.")
     refresh_token: str = Field(description="Good for one exchange at /auth/refresh.")
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105  a name, not a secret
+    token_type: Literal["bearer"] = Field(default="bearer", description="The scheme to send it with.")
     expires_in: int = Field(description="Seconds that the access token lasts.", examples=[900])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime  # noqa: TC003  pydantic resolves annotations at run time
+from datetime import datetime  # noqa: TC003  pydantic resolves annotations at run time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -20,12 +20,15 @@ from pydantic import (
 
 from api.web.json_types import JsonDate, JsonDecimal, JsonTime
 from api.web.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.web.text import NO_NUL
+from api.web.text import NO_NUL, NOT_BLANK
 
 #: Items of one import: one statement, well within a request's time.
 MAX_IMPORT: Final = 500
 _MAX_DEPTH: Final = 3
 _ATTRIBUTE_NAME: Final = r"[a-z][a-z0-9_]{0,49}"
+#: Pydantic describes the names that a dict may have, and not that it may have no others.
+_NO_OTHER_NAMES: Final[dict[str, JsonValue]] = {"additionalProperties": False}
+_PERCENT: Final = r"^((-[0-9]{1,2}|[0-9]{1,3})(\.[0-9]{1,2})?|1000(\.00?)?)$"
 _AMOUNT: Final = {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["19.90"]}
 
 
@@ -64,10 +67,12 @@ def _unique(labels: list[str]) -> list[str]:
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,63}$"), Field(examples=["TEE-RED-M"])]
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NOT_BLANK),
     Field(examples=["Red T-shirt"]),
 ]
-Description = Annotated[str, StringConstraints(max_length=10_000, pattern=NO_NUL)]
+Description = Annotated[
+    str, StringConstraints(max_length=10_000, pattern=NO_NUL), Field(examples=["Cotton, pre-washed."])
+]
 #: As text, both ways: a JSON number would have been a float on its way.
 Price = Annotated[
     JsonDecimal,
@@ -77,15 +82,21 @@ Price = Annotated[
 Percent = Annotated[
     JsonDecimal,
     Field(gt=Decimal(-100), le=Decimal(1000), decimal_places=2),
-    WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]{1,4}(\.[0-9]{1,2})?$", "examples": ["-12.5"]}),
+    WithJsonSchema({"type": "string", "pattern": _PERCENT, "examples": ["-12.5"]}),
 ]
 AttributeName = Annotated[str, StringConstraints(pattern=rf"^{_ATTRIBUTE_NAME}$")]
 AttributeValue = Annotated[JsonValue, AfterValidator(_shallow)]
+_PresentValue = Annotated[
+    AttributeValue,
+    AfterValidator(_present),
+    WithJsonSchema({"type": ["string", "number", "boolean", "array", "object"]}),
+]
 Attributes = Annotated[
-    dict[AttributeName, Annotated[AttributeValue, AfterValidator(_present)]],
+    dict[AttributeName, _PresentValue],
     Field(
         description="Any values but null, nested 3 deep at most; together at most 16 KiB of text.",
         examples=[{"color": "red", "sizes": ["S", "M"], "weight_g": 180}],
+        json_schema_extra=_NO_OTHER_NAMES,
     ),
 ]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")]
@@ -97,11 +108,16 @@ Barcode = Annotated[
     StringConstraints(pattern=r"^([0-9]{8}|[0-9]{12,14})$"),
     Field(description="A GTIN: 8, 12, 13 or 14 digits.", examples=["4006381333931"]),
 ]
-_FROM: Final = Field(default=None, description="The first day on offer; null: since ever.")
-_UNTIL: Final = Field(default=None, description="The last day on offer; null: for good.")
-_CUTOFF: Final = Field(
-    default=None, description="Orders until this time of day, where the stock is, ship the same day."
-)
+_From = Annotated[
+    JsonDate | None, Field(description="The first day on offer; null: since ever.", examples=["2026-06-01"])
+]
+_Until = Annotated[
+    JsonDate | None, Field(description="The last day on offer; null: for good.", examples=["2026-08-31"])
+]
+_Cutoff = Annotated[
+    JsonTime | None,
+    Field(description="Orders until this time of day, where the stock is, ship the same day."),
+]
 
 
 class ItemPut(BaseModel):
@@ -115,9 +131,9 @@ class ItemPut(BaseModel):
     attributes: Attributes = Field(default_factory=dict)
     labels: Labels = Field(default_factory=list)
     barcode: Barcode | None = None
-    available_from: JsonDate | None = _FROM
-    available_until: JsonDate | None = _UNTIL
-    order_cutoff: JsonTime | None = _CUTOFF
+    available_from: _From = None
+    available_until: _Until = None
+    order_cutoff: _Cutoff = None
 
 
 class ItemImport(ItemPut):
@@ -139,12 +155,13 @@ class ItemUpdate(BaseModel):
         default_factory=dict,
         description="Each attribute sent replaces that one; null takes it away; the others stay.",
         examples=[{"color": "blue", "sizes": None}],
+        json_schema_extra=_NO_OTHER_NAMES,
     )
     labels: Labels = Field(default_factory=list, description="All labels; the others are taken off.")
     barcode: Barcode | None = None
-    available_from: JsonDate | None = _FROM
-    available_until: JsonDate | None = _UNTIL
-    order_cutoff: JsonTime | None = _CUTOFF
+    available_from: _From = None
+    available_until: _Until = None
+    order_cutoff: _Cutoff = None
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that were sent."""
@@ -160,12 +177,14 @@ class ItemRead(BaseModel):
     name: str = Field(examples=["Red T-shirt"])
     description: str
     price: Decimal = Field(description="In the catalog's one currency, exact.", examples=["19.90"])
-    attributes: dict[str, JsonValue] = Field(examples=[{"color": "red", "weight_g": 180}])
+    attributes: dict[str, JsonValue] = Field(
+        description="What else there is to know of it.", examples=[{"color": "red", "weight_g": 180}]
+    )
     labels: list[str] = Field(examples=[["clothing", "summer"]])
-    barcode: str | None = Field(examples=["4006381333931"])
-    available_from: date | None
-    available_until: date | None
-    order_cutoff: JsonTime | None
+    barcode: str | None = Field(description="A GTIN; null: there is none.", examples=["4006381333931"])
+    available_from: _From
+    available_until: _Until
+    order_cutoff: _Cutoff
     created_at: datetime
     updated_at: datetime
 
@@ -193,8 +212,8 @@ class ItemQuery(BaseModel):
     min_price: Price | None = Field(default=None, description="This price or more.")
     max_price: Price | None = Field(default=None, description="This price or less.")
     available_on: JsonDate | None = Field(default=None, description="Only items on offer on this day.")
-    barcode: Barcode | None = None
-    sort: ItemSort = ItemSort.NAME
+    barcode: Barcode | None = Field(default=None, description="Only items with this barcode.")
+    sort: ItemSort = Field(default=ItemSort.NAME, description="The order; `-price`: the dearest first.")
     cursor: Cursor = None
     limit: Limit = DEFAULT_LIMIT
 
@@ -209,7 +228,9 @@ class ImportCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    items: list[ItemImport] = Field(min_length=1, max_length=MAX_IMPORT)
+    items: list[ItemImport] = Field(
+        min_length=1, max_length=MAX_IMPORT, description="All are written, or none."
+    )
 
 
 class ImportRead(BaseModel):

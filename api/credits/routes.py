@@ -23,6 +23,7 @@ from api.credits.service import (
     BalanceTooLargeError,
     InsufficientCreditsError,
     NotTheOwnerError,
+    SameAccountError,
 )
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
 from api.web.idempotency import IdempotencyKeyReusedError, OnceDep
@@ -107,6 +108,7 @@ async def create_deposit(
         AccountNotFoundError,
         InsufficientCreditsError,
         BalanceTooLargeError,
+        SameAccountError,
         IdempotencyKeyReusedError,
     ),
 )

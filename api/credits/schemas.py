@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003  pydantic resolves annotations at run time
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 from uuid import UUID  # noqa: TC003
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.credits.models import MAX_CREDITS
 from api.web.json_types import JsonUuid  # noqa: TC001
-from api.web.text import NO_NUL
+from api.web.text import NO_NUL, NOT_BLANK
 
 #: Each costs three statements, one after the other.
 _MAX_BATCH: Final = 50
@@ -30,7 +30,7 @@ class AccountCreate(BaseModel):
 
     name: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_NUL),
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
         Field(description="Unique among your accounts, regardless of case.", examples=["Travel"]),
     ]
 
@@ -63,15 +63,11 @@ class TransferCreate(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     from_account_id: JsonUuid = Field(description="Your own.")
-    to_account_id: JsonUuid = Field(description="Anyone's.")
+    to_account_id: JsonUuid = Field(
+        description="Anyone's, and another one.", examples=["0190a6a4-0000-7000-8000-000000000002"]
+    )
     amount: _Amount
     memo: _Memo = ""
-
-    @model_validator(mode="after")
-    def _differ(self) -> Self:
-        if self.from_account_id == self.to_account_id:
-            raise ValueError("the two accounts must differ")
-        return self
 
 
 class TransferRead(BaseModel):
@@ -93,13 +89,15 @@ class TransferBatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    transfers: Annotated[list[TransferCreate], Field(min_length=1, max_length=_MAX_BATCH)]
+    transfers: list[TransferCreate] = Field(
+        min_length=1, max_length=_MAX_BATCH, description="Each is made by itself, in this order."
+    )
 
 
 class TransferOutcome(BaseModel):
     """What became of one transfer of a batch: either it was made, or there is a code."""
 
-    transfer: TransferRead | None = None
+    transfer: TransferRead | None = Field(default=None, description="Null where it was not made.")
     code: str | None = Field(
         default=None, description="Why it was not made, for programs.", examples=["INSUFFICIENT_CREDITS"]
     )
@@ -109,4 +107,4 @@ class TransferOutcome(BaseModel):
 class TransferBatchRead(BaseModel):
     """What became of a batch, in its order."""
 
-    outcomes: list[TransferOutcome]
+    outcomes: list[TransferOutcome] = Field(description="One for each transfer.")

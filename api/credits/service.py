@@ -15,7 +15,7 @@ from api.credits.schemas import AccountRead, TransferBatchRead, TransferOutcome,
 from api.database.errors import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
 from api.users.models import Role
 from api.web.pagination import Page
-from api.web.problems import ConflictError, ForbiddenError, NotFoundError, ProblemError
+from api.web.problems import ConflictError, ForbiddenError, NotFoundError, ProblemError, UnprocessableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +58,12 @@ class BalanceTooLargeError(ConflictError):
     """The account would hold more than an account may."""
 
     code = "BALANCE_TOO_LARGE"
+
+
+class SameAccountError(UnprocessableError):
+    """A transfer is between two accounts."""
+
+    code = "SAME_ACCOUNT"
 
 
 #: What a violated CHECK of `accounts` means, by its name.
@@ -147,6 +153,7 @@ async def transfer(session: WriteSession, viewer: CurrentUser, new: TransferCrea
     Raises:
         AccountNotFoundError: One of the two does not exist.
         NotTheOwnerError: The first is somebody else's, and the viewer is no admin.
+        SameAccountError: The two are one.
         InsufficientCreditsError: It holds less.
         BalanceTooLargeError: The other would hold too much.
     """
@@ -182,6 +189,8 @@ async def _move(
     session: WriteSession, viewer: CurrentUser, owners: dict[UUID, UUID], new: TransferCreate
 ) -> TransferRead:
     """Make a transfer between locked accounts, whose owners are known."""
+    if new.from_account_id == new.to_account_id:
+        raise SameAccountError("The two accounts must differ.")
     for key in (new.from_account_id, new.to_account_id):
         if key not in owners:
             raise AccountNotFoundError(key)

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Path, Query, status
 from pydantic import AwareDatetime
 
-from api.auth.current_user import CurrentUserDep, CurrentUserOrNone  # noqa: TC001
+from api.auth.current_user import TOKEN_OPTIONAL, CurrentUserDep, CurrentUserOrNone
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
 from api.posts import service
 from api.posts.repository import Filters
@@ -57,7 +57,10 @@ _Beginning = Annotated[
         examples=["on ana"],
     ),
 ]
-_Slug = Annotated[str, Path(max_length=200, pattern=NO_NUL, examples=["on-analytical-engines"])]
+_Slug = Annotated[
+    str,
+    Path(max_length=200, pattern=NO_NUL, description="As in the post.", examples=["on-analytical-engines"]),
+]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=problem_responses(UnauthorizedError))
@@ -109,13 +112,13 @@ async def list_drafts(
     return await service.drafts(session, author, cursor, limit)
 
 
-@router.get("/by-slug/{slug}", responses=problem_responses(UnauthorizedError, PostNotFoundError))
+@router.get("/by-slug/{slug}", responses=problem_responses(PostNotFoundError), openapi_extra=TOKEN_OPTIONAL)
 async def read_post_by_slug(viewer: CurrentUserOrNone, session: ReadSessionDep, slug: _Slug) -> PostRead:
     """Return a post by its slug; a draft only to its author and to moderators."""
     return await service.read(session, viewer, slug=slug)
 
 
-@router.get("/{post_id}", responses=problem_responses(UnauthorizedError, PostNotFoundError))
+@router.get("/{post_id}", responses=problem_responses(PostNotFoundError), openapi_extra=TOKEN_OPTIONAL)
 async def read_post(viewer: CurrentUserOrNone, session: ReadSessionDep, post_id: UUID) -> PostRead:
     """Return a post; a draft only to its author and to moderators."""
     return await service.read(session, viewer, key=post_id)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from api.posts.models import Status  # noqa: TC001
 from api.tags.models import Tag  # noqa: TC001
 from api.tags.schemas import TagNames  # noqa: TC001
-from api.web.text import NO_NUL
+from api.web.text import NO_NUL, NOT_BLANK
 
 #: Well below the 1 MB that a tsvector may take.
 _MAX_BODY: Final = 100_000
@@ -19,7 +19,7 @@ _MAX_BODY: Final = 100_000
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NOT_BLANK),
     Field(examples=["On analytical engines"]),
 ]
 Body = Annotated[
@@ -69,7 +69,7 @@ class PostSummary(BaseModel):
     title: str = Field(examples=["On analytical engines"])
     tags: list[str] = Field(examples=[["history", "machines"]])
     status: Status
-    published_at: datetime | None
+    published_at: datetime | None = Field(description="Null while it is a draft.")
     created_at: datetime
     updated_at: datetime
 

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.projects.models import ProjectRole  # noqa: TC001
 from api.web.json_types import JsonUuid  # noqa: TC001
-from api.web.text import NO_NUL
+from api.web.text import NO_NUL, NOT_BLANK
 
 ProjectName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_NUL),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
     Field(description="Unique in its team, regardless of case.", examples=["Analytical engine"]),
 ]
 ProjectDescription = Annotated[
@@ -59,7 +59,7 @@ class ProjectRead(BaseModel):
     team_id: UUID
     name: str = Field(examples=["Analytical engine"])
     description: str = Field(examples=["A machine that computes."])
-    archived_at: datetime | None
+    archived_at: datetime | None = Field(description="Null unless it is archived.")
     created_at: datetime
     updated_at: datetime
 

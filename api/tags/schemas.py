@@ -21,7 +21,12 @@ def _normalise_tag(name: str) -> str:
 
 TagName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=_MAX_LENGTH, pattern=r"^[\w .+#-]+$"),
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=_MAX_LENGTH,
+        pattern=r"^[\w .+#-]*[\w.+#-][\w .+#-]*$",
+    ),
     AfterValidator(_normalise_tag),
 ]
 TagNames = Annotated[list[TagName], Field(max_length=MAX_TAGS, examples=[["history", "machines"]])]

@@ -12,7 +12,7 @@ from api.tags.schemas import TagName, TagNames  # noqa: TC001
 from api.tasks.models import TaskStatus  # noqa: TC001
 from api.web.json_types import JsonDate, JsonUuid
 from api.web.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.web.text import NO_NUL
+from api.web.text import NO_NUL, NOT_BLANK
 
 #: Tasks of one bulk request: one statement, well within a request's time.
 MAX_BULK: Final = 100
@@ -20,10 +20,12 @@ MAX_BULK: Final = 100
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NOT_BLANK),
     Field(examples=["Write the release notes"]),
 ]
-Description = Annotated[str, StringConstraints(max_length=10_000, pattern=NO_NUL)]
+Description = Annotated[
+    str, StringConstraints(max_length=10_000, pattern=NO_NUL), Field(examples=["What is new, and for whom."])
+]
 Assignee = Annotated[JsonUuid | None, Field(description="A member of the project; null: nobody.")]
 Due = Annotated[JsonDate | None, Field(description="The last day in time, if any.", examples=["2026-12-24"])]
 
@@ -50,7 +52,7 @@ class TaskBulkCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    tasks: list[TaskBulkItem] = Field(min_length=1, max_length=MAX_BULK)
+    tasks: list[TaskBulkItem] = Field(min_length=1, max_length=MAX_BULK, description="All are made, or none.")
 
 
 class TaskBulkCreated(BaseModel):
@@ -89,9 +91,9 @@ class TaskSummary(BaseModel):
     project_id: UUID
     title: str = Field(examples=["Write the release notes"])
     status: TaskStatus
-    assignee_id: UUID | None
+    assignee_id: UUID | None = Field(description="Whose it is to do; null: nobody's.")
     creator_id: UUID
-    due_on: date | None
+    due_on: date | None = Field(description="The last day in time; null: there is none.")
     tags: list[str] = Field(examples=[["docs", "release"]])
     completed_at: datetime | None = Field(description="Null unless the task is done.")
     created_at: datetime
@@ -143,16 +145,19 @@ class StatusRefusal(BaseModel):
 class BulkStatusRead(BaseModel):
     """What a change of many statuses did: each task asked for is in one of the lists."""
 
-    changed: list[UUID]
+    changed: list[UUID] = Field(description="They have the status now.")
     unchanged: list[UUID] = Field(description="They had the status already.")
-    refused: list[StatusRefusal]
+    refused: list[StatusRefusal] = Field(description="They were left as they are.")
+
+
+_Count = Annotated[int, Field(description="How many tasks.", examples=[3])]
 
 
 class StatusCounts(BaseModel):
     """How many tasks of a project have each status."""
 
-    todo: int = 0
-    in_progress: int = 0
-    in_review: int = 0
-    done: int = 0
-    cancelled: int = 0
+    todo: _Count = 0
+    in_progress: _Count = 0
+    in_review: _Count = 0
+    done: _Count = 0
+    cancelled: _Count = 0

@@ -18,7 +18,7 @@ from pydantic import (
 
 from api.auth.passwords import NewPassword  # noqa: TC001
 from api.users.models import MAX_BIO, Role
-from api.web.text import NO_NUL
+from api.web.text import NO_NUL, NOT_BLANK
 
 #: RFC 5321's limit of a path, less its angle brackets.
 _MAX_EMAIL: Final = 254
@@ -51,7 +51,7 @@ EmailAddress = Annotated[
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{3,32}$", examples=["ada"])]
 Bio = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_BIO, pattern=NO_NUL),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_BIO, pattern=NOT_BLANK),
     Field(examples=["Weaves algebraic patterns."]),
 ]
 #: The beginning of a name or an address.
@@ -109,7 +109,7 @@ class ProfileUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    bio: Bio | None = None
+    bio: Bio | None = Field(default=None, description="What others should know of you.")
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that were sent."""
@@ -121,7 +121,9 @@ class ProfileRead(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    bio: str | None = Field(default=None, examples=["Weaves algebraic patterns."])
+    bio: str | None = Field(
+        default=None, description="In their own words.", examples=["Weaves algebraic patterns."]
+    )
     avatar_path: str | None = Field(
         default=None,
         description="Where the picture is in the storage's bucket.",
@@ -167,7 +169,7 @@ class AvatarUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    path: AvatarPath
+    path: AvatarPath = Field(description="Where it was uploaded to.")
 
 
 def _profile_or_empty(profile: object) -> object:
@@ -186,7 +188,7 @@ class UserSummary(BaseModel):
         description="Null unless it is your own or you are a moderator.", examples=["ada@example.com"]
     )
     role: Role
-    is_active: bool
+    is_active: bool = Field(description="Whether they may sign in.")
     last_login_at: datetime | None = Field(
         description="With a password. Null before that, and unless it is your own or you are a moderator."
     )

@@ -46,7 +46,7 @@ class Check(BaseModel):
     """What one check found."""
 
     status: Literal["ok", "failed", "skipped"]
-    detail: str | None = None
+    detail: str | None = Field(default=None, description="Why, unless it is ok.")
 
 
 class Readiness(BaseModel):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from datetime import date, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,10 @@ JsonTime = Annotated[
     _from_text(time.fromisoformat, r"\d\d:\d\d(:\d\d)?", '"16:30"'),
     # Not JSON Schema's format `time`, which has a time zone.
     WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$", "examples": ["16:30"]}
+        {"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", "examples": ["16:30"]}
     ),
 ]
-JsonUuid = Annotated[UUID, _from_text(UUID, r"[0-9A-Fa-f-]{36}", '"0190a6a4-0000-7000-8000-000000000001"')]
+_UUID: Final = "0190a6a4-0000-7000-8000-000000000001"
+JsonUuid = Annotated[UUID, _from_text(UUID, r"[0-9A-Fa-f-]{36}", f'"{_UUID}"'), Field(examples=[_UUID])]
 #: Exact: a JSON number has passed through a float by the time it is seen here.
 JsonDecimal = Annotated[Decimal, _from_text(Decimal, r"-?\d{1,30}(\.\d{1,30})?", '"19.90"')]

@@ -1,4 +1,4 @@
-"""The OpenAPI document: clean operation ids, and problem documents declared as what they are."""
+"""The OpenAPI document: clean operation ids, problem documents declared as what they are, links."""
 
 from __future__ import annotations
 
@@ -50,9 +50,11 @@ def describe(app: FastAPI, token_errors: Sequence[type[ProblemError]] = ()) -> d
     """
     if app.openapi_schema is None:
         schema = FastAPI.openapi(with_all_routes(app))
-        for path in schema.get("paths", {}).values():
-            for operation in path.values():
-                _declare_problems(operation, token_errors if "security" in operation else ())
+        operations = [operation for path in schema.get("paths", {}).values() for operation in path.values()]
+        for operation in operations:
+            _declare_problems(operation, token_errors if "security" in operation else ())
+            _link_created(operation, operations, schema)
+            _link_next_page(operation, schema)
         app.openapi_schema = schema
     return app.openapi_schema
 
@@ -75,3 +77,45 @@ def _declare_problems(operation: dict[str, Any], token_errors: Sequence[type[Pro
 def _add_code(responses: dict[str, Any], status: int, code: str) -> None:
     response = responses.setdefault(str(status), {"content": {MEDIA_TYPE: _PROBLEM}})
     response["description"] = ", ".join(filter(None, (f"`{code}`", response.get("description"))))
+
+
+def _link_created(
+    operation: dict[str, Any], operations: Sequence[dict[str, Any]], schema: dict[str, Any]
+) -> None:
+    """Link a 201 to the operations that take the key of what was made: `task_id` after `create_task`."""
+    response = operation["responses"].get("201", {})
+    made = _properties(response, schema)
+    if "id" in made:
+        keys = {f"{operation['operationId'].rpartition('_')[2]}_id": "id"}
+    else:
+        keys = {name: name for name in made & _parameters(operation, "path")}
+    for target in operations:
+        if target is not operation and (taken := keys.keys() & _parameters(target, "path")):
+            response.setdefault("links", {})[target["operationId"]] = {
+                "operationId": target["operationId"],
+                "parameters": {name: f"$response.body#/{keys[name]}" for name in sorted(taken)},
+            }
+
+
+def _link_next_page(operation: dict[str, Any], schema: dict[str, Any]) -> None:
+    """Link a page to the one after it: the same request with its cursor."""
+    response = operation["responses"].get("200", {})
+    if "next_cursor" in _properties(response, schema):
+        parameters = {
+            name: f"$request.{place}.{name}"
+            for place in ("path", "query")
+            for name in sorted(_parameters(operation, place))
+        }
+        parameters["cursor"] = "$response.body#/next_cursor"
+        response["links"] = {"next_page": {"operationId": operation["operationId"], "parameters": parameters}}
+
+
+def _parameters(operation: dict[str, Any], place: str) -> set[str]:
+    return {item["name"] for item in operation.get("parameters", ()) if item["in"] == place}
+
+
+def _properties(response: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """Return the names of what a response's body holds."""
+    body = response.get("content", {}).get("application/json", {}).get("schema", {})
+    name = body.get("$ref", "").rpartition("/")[2]
+    return set(schema["components"]["schemas"][name].get("properties", ())) if name else set()

@@ -57,7 +57,7 @@ SelectT = TypeVar("SelectT", bound=Select[Any])
 class Page(BaseModel, Generic[T]):
     """A part of a list, in the list's order."""
 
-    items: list[T]
+    items: list[T] = Field(description="`limit` of them at most.")
     next_cursor: str | None = Field(
         description="Pass it as `cursor` for the next page; null on the last page."
     )

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from api.database import errors as database
 from api.settings import SettingsError
 from api.web.request_id import request_id
+from api.web.resources import allowed_methods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ class ProblemDocument(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = "about:blank"
+    type: str = Field(default="about:blank", description="Always this: `code` says more.")
     title: str = Field(description="The status's phrase.", examples=["Not Found"])
     status: int = Field(description="The HTTP status, repeated.", examples=[404])
     detail: str = Field(description="What went wrong this time, for people.")
@@ -257,7 +258,10 @@ async def _http(request: Request, error: HTTPException) -> Response:
     if status < HTTPStatus.BAD_REQUEST:
         return Response(status_code=status, headers=error.headers)
     detail = error.detail if isinstance(error.detail, str) else _phrase(status)
-    return problem_response(request.scope, status, status_code_name(status), detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(allowed_methods(request.app, request.scope)))
+    return problem_response(request.scope, status, status_code_name(status), detail, headers=headers)
 
 
 async def _invalid_request(request: Request, error: RequestValidationError) -> Response:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from starlette._utils import get_route_path
-from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,3 +78,17 @@ def with_all_routes(app: FastAPI) -> FastAPI:
         for inner in (route.routes if isinstance(route, Resource) else (route,))
     ]
     return whole
+
+
+def allowed_methods(app: FastAPI, scope: Scope) -> set[str]:
+    """Return the methods of all routes that have the path; Starlette names those of the first alone."""
+    having = (route for route in app.router.routes if route.matches(scope)[0] != Match.NONE)
+    routes = (
+        inner for route in having for inner in (route.routes if isinstance(route, Resource) else (route,))
+    )
+    return {
+        method
+        for route in routes
+        if isinstance(route, Route) and route.matches(scope)[0] != Match.NONE
+        for method in route.methods or ()
+    }

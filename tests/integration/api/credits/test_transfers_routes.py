@@ -88,6 +88,13 @@ class TestCreateTransfer:
         assert problem(response) == (404, "ACCOUNT_NOT_FOUND")
         assert body[missing] in response.json()["detail"]
 
+    async def test_account_cannot_pay_itself(self, client: httpx2.AsyncClient, people: People) -> None:
+        """However much it holds."""
+        ada = people.add()
+        account = open_account(people, ada, "a", 5)
+        assert problem(await send(client, ada, order(account, account))) == (422, "SAME_ACCOUNT")
+        assert balances(people, account) == [5]
+
     async def test_receiver_cannot_hold_more_than_the_maximum(
         self, client: httpx2.AsyncClient, people: People
     ) -> None:

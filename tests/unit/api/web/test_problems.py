@@ -41,6 +41,9 @@ def _app() -> FastAPI:
     async def probe(credentials: Credentials, tries: Annotated[int, Query()] = 0) -> dict[str, Any]:
         return {"tries": tries}
 
+    @app.patch("/probe")
+    async def change_probe() -> None: ...
+
     @app.get("/raise/{name}")
     async def fail(name: str) -> None:
         raise RAISED[name]
@@ -105,7 +108,7 @@ class TestDocument:
             ("/raise/odd", 499, "ERROR", None),
             ("/raise/structured", 400, "BAD_REQUEST", None),
             ("/nowhere", 404, "NOT_FOUND", None),
-            ("/probe", 405, "METHOD_NOT_ALLOWED", ("allow", "POST")),
+            ("/probe", 405, "METHOD_NOT_ALLOWED", ("allow", "PATCH, POST")),
         ],
     )
     def test_status_and_headers_are_kept(
