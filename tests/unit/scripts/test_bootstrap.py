@@ -108,7 +108,8 @@ class TestSync:
     def test_missing_venv_gets_the_running_python(self, commands, tools):
         """A uv from the system does not choose, or download, a Python of its own."""
         bootstrap.sync(Path("/bin/uv"))
-        assert commands == [["/bin/uv", "sync", "--frozen", "--all-extras", "--quiet", "--python", sys.executable]]
+        options = ["--frozen", "--all-extras", "--quiet", "--python", sys.executable]
+        assert commands == [["/bin/uv", "sync", *options]]
 
 
 class TestInstallPgbouncer:
