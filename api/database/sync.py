@@ -7,7 +7,7 @@
         user = session.run(users.get, key)
 
     with writing() as session:
-        session.run(users.update, key, {"is_active": False})
+        session.run(users.change, key, {"is_active": False})
 
 A session is SQLAlchemy's `Session`. Its `run` calls what the application wrote for its own sessions: a
 repository's methods and a service's functions are coroutines that wait for nothing but the session, and this

@@ -8,12 +8,14 @@ What differs from `postgresql+psycopg`, as far as it goes the same as in `dialec
   neither refuse a write nor keep a timeout.
 - A `COMMIT` that could not have taken effect, or whose effect is unknown, is an error.
 - No prepared statements: behind a pooler the next statement may reach another server process.
+- `infinity` among dates is the last day that Python has, and `-infinity` the first, as asyncpg has it.
 - The cursor has the one coroutine that `AsyncSession` awaits of a driver's, and it is done at once.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,6 +79,23 @@ class Dialect(PGDialect_psycopg):
     def _cursor_class(self) -> Any:
         return type("Cursor", (self.loaded_dbapi.Cursor,), {"_async_soft_close": _soft_close})
 
+    @cached_property
+    def _date_adapters(self) -> tuple[Any, Any]:
+        """Return the classes that read and write dates, made as psycopg's documentation makes them."""
+        types = self.loaded_dbapi.types.datetime
+        infinite = {date.max: b"infinity", date.min: b"-infinity"}
+        finite = {text: value for value, text in infinite.items()}
+
+        def load(loader: Any, data: Any) -> Any:
+            return finite.get(bytes(data)) or types.DateLoader.load(loader, data)
+
+        def dump(dumper: Any, value: date) -> Any:
+            return infinite.get(value) or types.DateDumper.dump(dumper, value)
+
+        return type("Loader", (types.DateLoader,), {"load": load}), type(
+            "Dumper", (types.DateDumper,), {"dump": dump}
+        )
+
     def connect(self, *args: Any, **options: Any) -> Any:
         """Open a connection.
 
@@ -86,11 +105,15 @@ class Dialect(PGDialect_psycopg):
         """
         options = {"connect_timeout": round(CONNECT_TIMEOUT), **options}
         try:
-            return self._connection_class.connect(
+            connection = self._connection_class.connect(
                 *args, cursor_factory=self._cursor_class, prepare_threshold=None, **options
             )
         except self.loaded_dbapi.Error as error:
             raise translate_connect_error(error, float(options["connect_timeout"])) from error
+        loader, dumper = self._date_adapters
+        connection.adapters.register_loader("date", loader)
+        connection.adapters.register_dumper(date, dumper)
+        return connection
 
     def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
         """Set it, except on a connection that has ended, which SQLAlchemy would put back in order."""

@@ -73,19 +73,28 @@ class UserRepository(Repository[User]):
         rows = await self.list(session, keyset(statement, _ORDER, cursor, limit, descending=True))
         return cut(rows, _ORDER, limit)
 
-    async def update(self, session: WriteSession, key: UUID, changes: dict[str, Any]) -> bool:
-        """Change some columns; return whether there is such a user.
+    async def change(self, session: WriteSession, key: UUID, changes: dict[str, Any]) -> User | None:
+        """Change some columns and return the user; `None` when there is none.
 
         Raises:
             ConstraintViolationError: A constraint refused the change.
         """
-        statement = update(User).where(User.id == key, LIVE).values(changes).returning(User.id)
-        return (await session.scalars(statement)).one_or_none() is not None
+        if not changes:
+            return await self.get(session, key)
+        statement = update(User).where(User.id == key, LIVE).values(changes).returning(User)
+        return (await session.scalars(statement)).one_or_none()
+
+    async def lock_admins(self, session: WriteSession) -> set[UUID]:
+        """Return who is an active admin, and keep it so until the commit."""
+        statement = select(User.id).where(User.role == Role.ADMIN, User.is_active, LIVE)
+        # By key, so that two requests wait for each other in one order.
+        locked = statement.order_by(User.id).with_for_update(key_share=True)
+        return set(await session.scalars(locked))
 
     async def delete(self, session: WriteSession, key: UUID) -> bool:
         """Delete a user, as `User` describes it; return whether there was one."""
         erased = {"email": "", "hashed_password": None, "is_active": False, "deleted_at": func.now()}
-        if not await self.update(session, key, erased):
+        if await self.change(session, key, erased) is None:
             return False
         await session.execute(delete(UserProfile).where(UserProfile.user_id == key))
         return True

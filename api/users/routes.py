@@ -32,7 +32,7 @@ from api.users.schemas import (  # noqa: TC001
     UserSummary,
     UserUpdate,
 )
-from api.users.service import EmailTakenError, OwnRoleError, UsernameTakenError, UserNotFoundError
+from api.users.service import EmailTakenError, LastAdminError, UsernameTakenError, UserNotFoundError
 from api.web.openapi import problem_responses
 from api.web.pagination import DEFAULT_LIMIT, Cursor, InvalidCursorError, Limit, Page
 from api.web.problems import UnauthorizedError
@@ -158,27 +158,37 @@ async def update_user(
 
 @router.put(
     "/{user_id}/role",
-    responses=problem_responses(UnauthorizedError, RoleRequiredError, OwnRoleError, UserNotFoundError),
+    responses=problem_responses(UnauthorizedError, RoleRequiredError, UserNotFoundError, LastAdminError),
 )
 async def set_user_role(viewer: Admin, session: WriteSessionDep, user_id: UUID, sent: RoleUpdate) -> UserRead:
-    """Give another user a role. For admins."""
+    """Give a user a role. For admins; the last one stays one."""
     return await service.set_role(session, viewer, user_id, sent.role)
 
 
 @router.post(
     "/{user_id}/deactivate",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problem_responses(UnauthorizedError, RoleRequiredError, UserNotFoundError),
+    responses=problem_responses(UnauthorizedError, RoleRequiredError, UserNotFoundError, LastAdminError),
 )
 async def deactivate_user(viewer: CurrentUserDep, session: WriteSessionDep, user_id: UUID) -> None:
     """Deactivate yourself, or anyone as an admin: all their tokens stop working at once."""
     await service.deactivate(session, viewer, user_id)
 
 
+@router.post(
+    "/{user_id}/activate",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problem_responses(UnauthorizedError, RoleRequiredError, UserNotFoundError),
+)
+async def activate_user(_: Admin, session: WriteSessionDep, user_id: UUID) -> None:
+    """Let a deactivated user in again; they have to log in anew. For admins."""
+    await service.activate(session, user_id)
+
+
 @router.delete(
     "/{user_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problem_responses(UnauthorizedError, RoleRequiredError, UserNotFoundError),
+    responses=problem_responses(UnauthorizedError, RoleRequiredError, UserNotFoundError, LastAdminError),
 )
 async def delete_user(
     viewer: CurrentUserDep, session: WriteSessionDep, user_id: UUID, afterwards: BackgroundTasks

@@ -14,7 +14,7 @@ from api.users.models import UNIQUE_EMAIL, UNIQUE_USERNAME, Role, User
 from api.users.repository import users
 from api.users.schemas import Deactivated, ProfileRead, UserRead, UserSummary
 from api.web.pagination import Page
-from api.web.problems import ConflictError, ForbiddenError, NotFoundError
+from api.web.problems import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +38,10 @@ class UsernameTakenError(ConflictError):
     code = "USERNAME_TAKEN"
 
 
-class OwnRoleError(ForbiddenError):
-    """Admins cannot change their own role: the last one would lock everyone out."""
+class LastAdminError(ConflictError):
+    """Without its last active admin, nobody could give roles any more."""
 
-    code = "OWN_ROLE"
+    code = "LAST_ADMIN"
 
 
 class UserNotFoundError(NotFoundError):
@@ -112,21 +112,31 @@ async def update(session: WriteSession, viewer: CurrentUser, key: UUID, sent: Us
     _require_self_or_admin(viewer, key)
     if changes := sent.changes():
         with _conflicts_named():
-            await users.update(session, key, changes)
+            await users.change(session, key, changes)
     return await read(session, viewer, key)
 
 
 async def set_role(session: WriteSession, viewer: CurrentUser, key: UUID, role: Role) -> UserRead:
-    """Give another user a role, for an admin.
+    """Give a user a role, for an admin.
 
     Raises:
-        OwnRoleError: It is the viewer's own.
+        UserNotFoundError: There is no such user.
+        LastAdminError: The user is the last active admin and would be none.
+    """
+    if role != Role.ADMIN:
+        await _require_another_admin(session, key)
+    await users.change(session, key, {"role": role})
+    return await read(session, viewer, key)
+
+
+async def activate(session: WriteSession, key: UUID) -> None:
+    """Let a user in again who was deactivated, for an admin; harmless when repeated.
+
+    Raises:
         UserNotFoundError: There is no such user.
     """
-    if key == viewer.id:
-        raise OwnRoleError("Another admin has to change your role.")
-    await users.update(session, key, {"role": role})
-    return await read(session, viewer, key)
+    if await users.change(session, key, {"is_active": True}) is None:
+        raise UserNotFoundError
 
 
 async def deactivate(session: WriteSession, viewer: CurrentUser, key: UUID) -> None:
@@ -135,9 +145,12 @@ async def deactivate(session: WriteSession, viewer: CurrentUser, key: UUID) -> N
     Raises:
         RoleRequiredError: It is another user, and the viewer is no admin.
         UserNotFoundError: There is no such user.
+        LastAdminError: The user is the last active admin.
     """
     _require_self_or_admin(viewer, key)
-    if not await users.update(session, key, {"is_active": False}):
+    if viewer.may(Role.ADMIN):
+        await _require_another_admin(session, key)
+    if await users.change(session, key, {"is_active": False}) is None:
         raise UserNotFoundError
     await end_logins(session, key)
 
@@ -154,8 +167,11 @@ async def delete(session: WriteSession, viewer: CurrentUser, key: UUID) -> None:
     Raises:
         RoleRequiredError: It is another user, and the viewer is no admin.
         UserNotFoundError: There is no such user.
+        LastAdminError: The user is the last active admin.
     """
     _require_self_or_admin(viewer, key)
+    if viewer.may(Role.ADMIN):
+        await _require_another_admin(session, key)
     if not await users.delete(session, key):
         raise UserNotFoundError
     await end_logins(session, key)
@@ -193,6 +209,12 @@ def _profile_of(row: ProfileRow | None) -> ProfileRead:
 def _require_self_or_admin(viewer: CurrentUser, key: UUID) -> None:
     if viewer.id != key and not viewer.may(Role.ADMIN):
         raise RoleRequiredError(Role.ADMIN)
+
+
+async def _require_another_admin(session: WriteSession, key: UUID) -> None:
+    """Refuse to take the last admin away; the admins stay locked, so that two cannot take each other away."""
+    if await users.lock_admins(session) == {key}:
+        raise LastAdminError("This is the last active admin; make somebody else an admin first.")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003  SQLAlchemy resolves Mapped[UUID] at run time
@@ -55,10 +55,11 @@ class Thing(UuidKey, Timestamps, OwnBase):
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
     words: Mapped[list[str]] = mapped_column(ARRAY(Text))
     since: Mapped[datetime | None]
+    day: Mapped[date]
     other: Mapped[UUID | None]
 
 
-ORDER = (Thing.name, Thing.id)
+ORDER = (Thing.day, Thing.name, Thing.id)
 things = Repository(Thing)
 
 
@@ -70,6 +71,7 @@ def thing(name: str) -> Thing:
         facts={"é": [1, 2.5, None, {"deep": True}]},
         words=["a", 'b"c', ""],
         since=datetime.fromisoformat("2026-11-21T12:30:00.123456+05:30"),
+        day=date.max,
         other=uuid7(),
     )
 

@@ -56,6 +56,7 @@ class TestDeleteUser:
             ("PATCH", f"/users/{ada.id}", {}),
             ("PUT", f"/users/{ada.id}/role", {"role": "moderator"}),
             ("POST", f"/users/{ada.id}/deactivate", None),
+            ("POST", f"/users/{ada.id}/activate", None),
             ("DELETE", f"/users/{ada.id}", None),
         ):
             response = await client.request(method, path, json=body, headers=admin.headers)

@@ -31,11 +31,16 @@ class TestUserRepository:
         with pytest.raises(InvalidRequestError):
             _ = found.hashed_password
 
-    async def test_update_says_whether_there_is_such_a_user(self, session: WriteSession) -> None:
+    async def test_change_says_whether_there_is_such_a_user(self, session: WriteSession) -> None:
         """Without a statement that looks first."""
         ada = await UserFactory.add(session)
-        assert await users.update(session, ada.id, {"username": "countess"})
-        assert not await users.update(session, uuid7(), {"username": "nobody"})
+        changed = await users.change(session, ada.id, {"username": "countess"})
+        assert changed is not None
+        assert changed.username == "countess"
+        assert await users.change(session, uuid7(), {"username": "nobody"}) is None
+        assert await users.delete(session, ada.id)
+        for changes in ({"username": "ada"}, {}):
+            assert await users.change(session, ada.id, changes) is None
 
     @pytest.mark.parametrize(
         ("changes", "error", "constraint"),
@@ -56,7 +61,7 @@ class TestUserRepository:
         ada = await UserFactory.add(session, username="ada")
         await UserFactory.add(session, username="ben")
         with pytest.raises(error) as caught:
-            await users.update(session, ada.id, changes)
+            await users.change(session, ada.id, changes)
         assert caught.value.constraint == constraint
 
     async def test_added_user_has_the_servers_defaults(self, session: WriteSession) -> None:

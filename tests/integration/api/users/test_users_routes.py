@@ -206,12 +206,6 @@ class TestSetUserRole:
         assert (response.status_code, response.json()["role"]) == (200, "moderator")
         assert (await client.get("/users", headers=headers)).status_code == 200
 
-    async def test_admin_cannot_step_down_alone(self, client: httpx2.AsyncClient, people: People) -> None:
-        """The last admin would lock everyone out."""
-        admin = people.add("chief", "admin")
-        response = await client.put(f"/users/{admin.id}/role", json={"role": "user"}, headers=admin.headers)
-        assert problem(response) == (403, "OWN_ROLE")
-
     @pytest.mark.parametrize("role", ["user", "moderator"])
     async def test_others_give_no_roles(self, client: httpx2.AsyncClient, people: People, role: str) -> None:
         """Only admins do."""
@@ -250,6 +244,17 @@ class TestDeactivateUser:
             response = await client.post(f"/users/{ada.id}/deactivate", headers=admin.headers)
             assert response.status_code == 204
         assert people.query("SELECT is_active FROM users WHERE id = %s", ada.id) == [(False,)]
+
+    async def test_admin_lets_them_in_again(self, client: httpx2.AsyncClient, people: People) -> None:
+        """With a new login, as often as one likes; nobody else does, and nobody who was deleted returns."""
+        ada, ben, admin = people.add("ada", active=False), people.add("ben"), people.add("chief", "admin")
+        path = f"/users/{ada.id}/activate"
+        assert problem(await client.post(path, headers=ben.headers)) == (403, "ROLE_REQUIRED")
+        for _ in range(2):
+            assert (await client.post(path, headers=admin.headers)).status_code == 204
+        assert (await client.post("/auth/login", json=ada.credentials)).status_code == 200
+        assert (await client.delete(f"/users/{ada.id}", headers=ada.headers)).status_code == 204
+        assert problem(await client.post(path, headers=admin.headers)) == (404, "USER_NOT_FOUND")
 
     async def test_others_deactivate_nobody(self, client: httpx2.AsyncClient, people: People) -> None:
         """A moderator is no admin."""
