@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from tests.support.loopback_server import Handler, LoopbackServer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -66,8 +66,8 @@ class FakeIssuer:
         """Serve from threads."""
         issuer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Answering(Handler):
+            def do_GET(self) -> None:  # noqa: N802  named by the base class
                 issuer.asked.append(self.path)
                 time.sleep(issuer.delay)
                 body = issuer.body or issuer.document(self.path)
@@ -78,17 +78,7 @@ class FakeIssuer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                """Say nothing of clients that gave up."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.server = LoopbackServer(Answering)
         return self
 
     def __exit__(
@@ -99,13 +89,12 @@ class FakeIssuer:
 
     def stop(self) -> None:
         """Refuse connections from now on."""
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
 
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return self.server.url
 
     @property
     def url(self) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.loopback_server import Handler, LoopbackServer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -62,7 +62,7 @@ class FakeStorage:
         """Serve from threads."""
         storage = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Answering(Handler):
             def answer(self) -> None:
                 storage.asked.append(f"{self.command} {urlsplit(self.path).path}")
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -80,32 +80,21 @@ class FakeStorage:
 
             do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  named by the base class
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                """Say nothing of clients that gave up."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.server = LoopbackServer(Answering)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop listening."""
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
 
     @property
     def url(self) -> str:
         """What `SUPABASE_URL` is."""
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return self.server.url
 
-    def respond(self, request: BaseHTTPRequestHandler, body: bytes) -> Any:
+    def respond(self, request: Handler, body: bytes) -> Any:
         """Carry out a request, or refuse it."""
         target = urlsplit(request.path)
         path = unquote(target.path.removeprefix(_API))
@@ -133,7 +122,7 @@ class FakeStorage:
         self.tokens[token] = path
         return {"url": f"/object/upload/sign/{BUCKET}/{path}?token={token}", "token": token}
 
-    def _upload(self, path: str, token: str, request: BaseHTTPRequestHandler, body: bytes) -> dict[str, str]:
+    def _upload(self, path: str, token: str, request: Handler, body: bytes) -> dict[str, str]:
         if self.tokens.get(token) != path:
             raise RefusalError(400, "InvalidSignature")
         if path in self.objects:

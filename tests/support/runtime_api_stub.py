@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from tests.support.loopback_server import Handler, LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,13 +31,6 @@ class FunctionFailedError(Exception):
         self.report = report
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: Any) -> None:
-        """Say nothing: a killed function resets its connection."""
-
-
 class RuntimeFunction:
     """One function process and the Runtime API that it polls.
 
@@ -50,10 +44,7 @@ class RuntimeFunction:
         self.restored = threading.Event()
         self.calls: list[str] = []
         self._printed = ""
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        self._server = LoopbackServer(self._handler())
         self._environment = {
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
@@ -66,7 +57,6 @@ class RuntimeFunction:
         }
 
     def __enter__(self) -> Self:
-        self._thread.start()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "awslambdaric", "api.handler.handler"],
             cwd=ROOT,
@@ -81,9 +71,7 @@ class RuntimeFunction:
         self.stop()
         self.restored.set()
         self.events.put(None)
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.stop()
 
     def invoke(self, event: Any, *, seconds: float = 35.0) -> Any:
         """Send an event and return the answer; raise `FunctionFailedError` for an error."""
@@ -118,11 +106,11 @@ class RuntimeFunction:
             raise FunctionFailedError(answer)
         return answer
 
-    def _handler(function: Self) -> type[BaseHTTPRequestHandler]:  # noqa: N805  `self` is the request's below
-        class Handler(BaseHTTPRequestHandler):
+    def _handler(function: Self) -> type[Handler]:  # noqa: N805  `self` is the request's below
+        class Answering(Handler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:
+            def do_GET(self) -> None:  # noqa: N802  named by the base class
                 function.calls.append(self.path)
                 if self.path == f"{PREFIX}/restore/next":
                     function.snapshot_taken.set()
@@ -141,7 +129,7 @@ class RuntimeFunction:
                 }
                 self.reply(200, json.dumps(event).encode(), headers)
 
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802  named by the base class
                 function.calls.append(self.path)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if "chunked" in self.headers.get("Transfer-Encoding", ""):
@@ -166,7 +154,4 @@ class RuntimeFunction:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_: object) -> None:
-                """Keep test output to what fails."""
-
-        return Handler
+        return Answering
