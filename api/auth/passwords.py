@@ -24,7 +24,7 @@ _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
 
 #: NIST SP 800-63B section 5.1.1.2 asks for length, not for kinds of characters. The upper bound
-#: is what a request may make the server hash (at most 512 bytes of UTF-8, none of them ignored).
+#: is what a request may make the server hash: all of it counts, and next to Argon2's own work it is nothing.
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 128
 
