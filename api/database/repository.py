@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, true, update
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,5 +66,6 @@ class Repository(Generic[Row]):
         Raises:
             ForeignKeyViolationError: Something refers to it that does not go with it.
         """
-        statement = delete(self.table).filter_by(id=key).returning(self.table)
-        return (await session.scalars(statement)).one_or_none() is not None
+        # Nothing of the row itself, which may be large.
+        statement = delete(self.table).filter_by(id=key).returning(true())
+        return await session.scalar(statement) is not None

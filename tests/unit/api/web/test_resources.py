@@ -117,11 +117,6 @@ class TestResource:
         )
         assert found == [[], ["tags"], ["tags"], ["credits", "tags"]]
 
-    def test_everything_is_imported_where_no_request_waits(self):
-        """A snapshot holds all resources."""
-        (found,) = imported_after(["/healthz"], AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
-        assert {"users", "posts", "credits"} <= set(found)
-
 
 class TestWithAllRoutes:
     def test_document_holds_what_no_request_asked_for(self, app: FastAPI):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import pytest
@@ -42,3 +43,22 @@ class TestServe:
         """Operation ids are the functions' names."""
         operation = app.openapi()["paths"]["/things"]["get"]
         assert (operation["operationId"], operation["tags"]) == ("list_things", ["things"])
+
+    @pytest.mark.parametrize(
+        ("initialization", "imported"), [("on-demand", False), ("snap-start", True), ("", True)]
+    )
+    def test_everything_is_imported_where_no_request_waits(
+        self, tmp_path, monkeypatch, initialization, imported
+    ):
+        """A snapshot holds all resources, and so does a server; a request on demand imports its own."""
+        name = f"imported_{initialization.replace('-', '_')}"
+        (tmp_path / f"{name}.py").write_text(
+            "from api.web.routing import resource_router\nrouter = resource_router('boxes')\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
+        app = FastAPI()
+        serve(app, resource_router("things"), {name: ["/boxes"]})
+        assert (name in sys.modules) is imported
+        TestClient(app).get("/boxes")
+        assert sys.modules.pop(name)
