@@ -104,9 +104,11 @@ async def update(session: WriteSession, viewer: CurrentUser, key: UUID, sent: Po
     """
     _require_owner(viewer, _visible(viewer, await posts.get(session, key)))
     changes, tags = sent.changes(), sent.new_tags()
-    if changes or tags is not None:
+    if tags is not None and not changes:
         # Other tags are a change as well: with nothing else to write, the server sets `updated_at`.
-        await posts.change(session, key, changes or {"updated_at": func.now()})
+        changes = {"updated_at": func.now()}
+    if await posts.change(session, key, changes) is None:  # deleted since it was looked at
+        raise PostNotFoundError
     if tags is not None:
         await set_tags(session, post_tags, key, tags)
     return await _read_back(session, key)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from api.posts.repository import posts
 from tests.support.journeys import DRAFT, problem, write_post
+from tests.support.races import while_uncommitted
 
 if TYPE_CHECKING:
     import httpx2
@@ -82,6 +84,9 @@ class TestCreatePost:
             {"tags": [""]},
             {"tags": ["a\0"]},
             {"tags": ["x" * 51]},
+            # NFKC writes these as 54 letters, and with a dot that tags do not have.
+            {"tags": ["\ufdfa" * 3]},
+            {"tags": ["co\u0140lecci\u00f3"]},
             {"tags": [f"t{number}" for number in range(11)]},
             {"tags": None},
             {"status": "published"},
@@ -165,6 +170,23 @@ class TestUpdatePost:
         post = await write_post(client, ada)
         response = await client.patch(f"/posts/{post['id']}", json=sent, headers=ada.headers)
         assert problem(response) == (422, "VALIDATION_FAILED")
+
+
+class TestUpdateOfDeletedPost:
+    """PATCH /posts/{post_id}, while it is deleted."""
+
+    async def test_post_that_is_being_deleted_is_not_found(
+        self, client: httpx2.AsyncClient, people: People
+    ) -> None:
+        """Whoever waits for the deletion sees what came of it, and ties no tags to nothing."""
+        ada = people.add()
+        key = UUID((await write_post(client, ada))["id"])
+        response = await while_uncommitted(
+            lambda session: posts.delete(session, key),
+            client.patch(f"/posts/{key}", json={"tags": ["docs"]}, headers=ada.headers),
+            people,
+        )
+        assert problem(response) == (404, "POST_NOT_FOUND")
 
 
 class TestPublishPost:
