@@ -27,7 +27,9 @@ def seed(
         int | None,
         typer.Option(min=1, help="Write this many posts, by 400 authors, instead of the small workspace."),
     ] = None,
-    random_seed: Annotated[int, typer.Option(help="The same number writes the same posts.")] = 0,
+    random_seed: Annotated[
+        int, typer.Option(help="With --posts: the same number writes the same posts.")
+    ] = 0,
     append: Annotated[bool, typer.Option("--append", help="Also where posts exist already.")] = False,
     output_format: Annotated[
         OutputFormat, typer.Option("--output", "-o", help="How to show what was written.")

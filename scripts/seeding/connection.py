@@ -42,7 +42,8 @@ def connect(url: DirectUrl) -> Iterator[Connection]:
             yield connection
     except psycopg.errors.UniqueViolation as error:
         message = f"{url} has some of it already: {error.diag.message_primary}"
-        raise SeedConflictError(message, hint="for other posts, choose another --random-seed") from None
+        hint = "the workspace is written once; add posts with --append, --posts and another --random-seed"
+        raise SeedConflictError(message, hint=hint) from None
     except psycopg.Error as error:
         message = f"{url}: {_one_line(error)}"
         raise SeedError(message, hint="nothing was kept; run it again") from error

@@ -29,3 +29,9 @@ class SeedConflictError(SeedError):
     """Something of the same name or key is there already."""
 
     code = "SEED_CONFLICT"
+
+
+class SeedRunningError(SeedError):
+    """Another run is filling the database."""
+
+    code = "SEED_RUNNING"

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
+import psycopg
+
 from api.database.base import uuid7
 from scripts.seeding.connection import connect
+from scripts.seeding.errors import SeedRunningError
 from scripts.seeding.posts import COLUMNS, POPULAR_TAGS, RARE_TAGS, USERNAMES, Posts
 
 if TYPE_CHECKING:
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
 #: More gain nothing on 2 cores: making the rows takes one of them.
 _CONNECTIONS: Final = 3
+
+#: Key of the session advisory lock, which one run holds until its end. Two runs that write the same keys
+#: could each wait for a connection of the other, whose thread waits for nothing that PostgreSQL knows of.
+_LOCK_KEY: Final = int.from_bytes(b"bough/se", "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +66,15 @@ def load_posts(url: DirectUrl, count: int, seed: str, progress: Callable[[int], 
         progress: Called, by several threads, with the number of posts just written.
 
     Raises:
+        SeedRunningError: Another run has not ended.
         SeedError: Nothing was written but authors and tags.
     """
     started = time.monotonic()
     with connect(url) as connection:
-        posts = Posts(count, seed, *_prepare(connection))
-    links, size = _copy(url, posts, progress)
-    with connect(url) as connection:
         connection.autocommit = True
+        _lock(connection, url)
+        posts = Posts(count, seed, *_prepare(connection))
+        links, size = _copy(url, posts, progress)
         # Besides statistics it merges what the GIN index keeps waiting, and marks pages that index-only scans
         # need not look up.
         connection.execute("VACUUM (ANALYZE) users, tags, posts, post_tags")
@@ -76,9 +84,15 @@ def load_posts(url: DirectUrl, count: int, seed: str, progress: Callable[[int], 
     return Loaded(count, links, size, int(row[0]) if row else 0, time.monotonic() - started)
 
 
+def _lock(connection: Connection, url: DirectUrl) -> None:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
+    if not (row and row[0]):
+        raise SeedRunningError(f"{url} is being filled by another run", hint="wait for its end")
+
+
 def _prepare(connection: Connection) -> tuple[list[UUID], list[UUID], list[UUID]]:
     """Add the authors and tags that are missing; return all of their keys."""
-    with connection.cursor() as cursor:
+    with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             # Without passwords: they write, and nobody logs in as them.
             "INSERT INTO users (id, email, username) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
@@ -88,7 +102,6 @@ def _prepare(connection: Connection) -> tuple[list[UUID], list[UUID], list[UUID]
             "INSERT INTO tags (id, name) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [(uuid7(), name) for name in (*POPULAR_TAGS, *RARE_TAGS)],
         )
-    connection.commit()
     authors = "SELECT lower(username), id FROM users WHERE lower(username) = ANY(%s) AND deleted_at IS NULL"
     return (
         _keys(connection, authors, USERNAMES),
@@ -111,10 +124,16 @@ def _copy(url: DirectUrl, posts: Posts, progress: Callable[[int], None]) -> tupl
     with ExitStack() as stack:
         connections = [stack.enter_context(connect(url)) for _ in range(_CONNECTIONS)]
         pool = stack.enter_context(ThreadPoolExecutor(len(connections)))
-        # Also on Ctrl-C, which reaches this thread alone: the others end after their chunk.
-        stack.callback(stop.set)
         work = [pool.submit(_copy_chunks, each, posts, waiting, stop, progress) for each in connections]
-        totals = [each.result() for each in as_completed(work)]
+        try:
+            totals = [each.result() for each in as_completed(work)]
+        except BaseException:
+            # Also on Ctrl-C, which reaches this thread alone; the others may be waiting for a lock.
+            stop.set()
+            for each in connections:
+                with suppress(psycopg.Error):
+                    each.cancel_safe()
+            raise
         for each in connections:
             each.commit()
     return sum(links for links, _ in totals), sum(size for _, size in totals)

@@ -167,7 +167,8 @@ def _posts(session: Session, people: dict[str, User]) -> Counter[str]:
     for days, (author, title, body, on) in enumerate(_POSTS):
         post = Post(id=uuid7(), author_id=people[author].id, title=title, slug=slug_of(title), body=body)
         if days:
-            post.status, post.published_at = Status.PUBLISHED, now - timedelta(days=days)
+            post.created_at = post.published_at = now - timedelta(days=days)
+            post.status = Status.PUBLISHED
         session.add(post)
         session.flush()
         session.execute(sa.insert(post_tags), [{"post_id": post.id, "tag_id": tags[name]} for name in on])
