@@ -1,7 +1,8 @@
 """The rules about credits: who may see an account, who may take from it, and how much.
 
 An account is its owner's and the admins' to see and to take from; anyone may give to it. Only admins issue
-credits. A refused transfer changes nothing.
+credits. A refused transfer changes nothing. The accounts of a deactivated or deleted user still receive:
+admins move what they hold.
 """
 
 from __future__ import annotations

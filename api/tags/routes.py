@@ -24,5 +24,5 @@ _Prefix = Annotated[
 async def list_tags(
     session: ReadSessionDep, prefix: _Prefix = "", cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[str]:
-    """List the tags that were ever used, by name."""
+    """List the tags that were ever used, by name: on drafts and on tasks as well, for everyone to see."""
     return await service.page(session, prefix, cursor, limit)

@@ -88,6 +88,18 @@ class TestCreateTransfer:
         assert problem(response) == (404, "ACCOUNT_NOT_FOUND")
         assert body[missing] in response.json()["detail"]
 
+    async def test_account_of_a_deleted_user_receives_and_admins_take_from_it(
+        self, client: httpx2.AsyncClient, people: People
+    ) -> None:
+        """So nothing that was sent by mistake is lost."""
+        ada, ben, admin = people.add("ada"), people.add("ben"), people.add("chief", "admin")
+        source, target = open_account(people, ada, credits_=10), open_account(people, ben)
+        assert (await client.delete(f"/users/{ben.id}", headers=ben.headers)).status_code == 204
+        assert (await send(client, ada, order(source, target, 4))).status_code == 201
+        assert problem(await send(client, ben, order(target, source, 4)))[0] == 401
+        assert (await send(client, admin, order(target, source, 4))).status_code == 201
+        assert balances(people, source, target) == [10, 0]
+
     async def test_account_cannot_pay_itself(self, client: httpx2.AsyncClient, people: People) -> None:
         """However much it holds."""
         ada = people.add()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
-import pytest_asyncio
 
 from api.database.session import read
 from api.posts.repository import Filters, posts
+from tests.support.people import People
 from tests.support.plans import plan
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Iterator
 
-    from tests.support.people import People
+    from infra.testing.databases import Database, World
 
 pytestmark = pytest.mark.asyncio
 
@@ -30,18 +31,28 @@ FROM generate_series(1, 6001) n
 """
 
 
-@pytest_asyncio.fixture
-async def author(people: People) -> UUID:
-    """One author of many, in a database with some thousands of posts."""
-    authors = [people.add(f"author{number}") for number in range(20)]
-    people.query(_POSTS)
-    people.query("INSERT INTO tags SELECT gen_random_uuid(), 'tag' || n FROM generate_series(1, 50) n")
-    people.query(
-        "INSERT INTO post_tags SELECT p.id, t.id FROM posts p JOIN tags t "
-        "ON right(p.slug, 1) = right(t.name, 1) AND t.name IN ('tag1', 'tag2', 'tag3') "
-    )
-    people.query("ANALYZE")
-    return authors[0].id
+@pytest.fixture(scope="module")
+def database(world: World, template: Database) -> Iterator[Database]:
+    """Some thousands of posts by twenty authors, for all tests of this file: they only read."""
+    with world.new_database(template.name) as database:
+        people = People(database)
+        for number in range(20):
+            people.add(f"author{number}")
+        people.query(_POSTS)
+        people.query("INSERT INTO tags SELECT gen_random_uuid(), 'tag' || n FROM generate_series(1, 50) n")
+        people.query(
+            "INSERT INTO post_tags SELECT p.id, t.id FROM posts p JOIN tags t "
+            "ON right(p.slug, 1) = right(t.name, 1) AND t.name IN ('tag1', 'tag2', 'tag3') "
+        )
+        people.query("ANALYZE")
+        yield database
+
+
+@pytest.fixture
+def author(people: People) -> UUID:
+    """One of the authors."""
+    [(key,)] = people.query("SELECT id FROM users WHERE username = 'author0'")
+    return UUID(str(key))
 
 
 class TestPlans:
