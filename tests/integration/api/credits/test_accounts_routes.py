@@ -47,15 +47,13 @@ class TestCreateAccount:
         other = await client.post("/credits/accounts", json={"name": "Travel"}, headers=ben.headers)
         assert other.status_code == 201
 
-    @pytest.mark.parametrize("change", [{"name": " "}, {"name": "a\0b"}, {"name": "x" * 101}, {"balance": 5}])
-    async def test_unacceptable_value_is_refused(
-        self, client: httpx2.AsyncClient, people: People, change: dict[str, Any]
-    ) -> None:
+    async def test_unacceptable_value_is_refused(self, client: httpx2.AsyncClient, people: People) -> None:
         """A balance is nothing one can ask for."""
-        response = await client.post(
-            "/credits/accounts", json={"name": "main"} | change, headers=people.add().headers
-        )
-        assert problem(response) == (422, "VALIDATION_FAILED")
+        headers = people.add().headers
+        changes: list[dict[str, Any]] = [{"name": " "}, {"name": "a\0b"}, {"name": "x" * 101}, {"balance": 5}]
+        for change in changes:
+            response = await client.post("/credits/accounts", json={"name": "main"} | change, headers=headers)
+            assert problem(response) == (422, "VALIDATION_FAILED"), change
 
 
 class TestListAccounts:

@@ -11,10 +11,13 @@ from api.credits.repository import accounts, transfers
 from api.database.session import read
 from api.web import idempotency_keys
 from tests.support.credits import open_account
+from tests.support.people import People
 from tests.support.plans import plan
 
 if TYPE_CHECKING:
-    from tests.support.people import People
+    from collections.abc import Iterator
+
+    from infra.testing.databases import Database, World
 
 pytestmark = pytest.mark.asyncio
 
@@ -39,13 +42,22 @@ ANALYZE
 """
 
 
+@pytest.fixture(scope="module")
+def database(world: World, template: Database) -> Iterator[Database]:
+    """Thousands of accounts, transfers and keys, for all tests of this file."""
+    with world.new_database(template.name) as database:
+        people = People(database)
+        open_account(people, people.add(), credits_=5)
+        for statement in _FILL.split(";"):
+            people.query(statement)
+        yield database
+
+
 @pytest.fixture
 def account(people: People) -> UUID:
     """One account of thousands, with thousands of transfers in each direction, among others."""
-    key = open_account(people, people.add(), credits_=5)
-    for statement in _FILL.split(";"):
-        people.query(statement)
-    return key
+    [(key,)] = people.query("SELECT id FROM accounts WHERE name = 'main'")
+    return UUID(str(key))
 
 
 class TestPlans:

@@ -39,6 +39,8 @@ EXPECTED: Final = {
 def environment(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the processes inherit: tokens are made here and read there."""
     monkeypatch.setenv("AUTH_SECRET", "0123456789abcdef" * 4)
+    # They import credits and nothing else.
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
     # On a machine that has other things to do, waiting costs less than being refused.
     monkeypatch.setenv("BOUGH_POOL_TIMEOUT", "20")
     get_settings.cache_clear()

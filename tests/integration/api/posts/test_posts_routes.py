@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +19,28 @@ if TYPE_CHECKING:
     from tests.support.people import People
 
 pytestmark = pytest.mark.asyncio
+
+#: Values of a new post that are refused.
+UNACCEPTABLE: Final = [
+    {"title": ""},
+    {"title": "   "},
+    {"title": "x" * 201},
+    {"title": "a\0b"},
+    {"title": "\ud800"},
+    {"body": "a\0b"},
+    {"body": "\udfff"},
+    {"body": "x" * 100_001},
+    {"tags": [""]},
+    {"tags": ["a\0"]},
+    {"tags": ["x" * 51]},
+    # NFKC writes these as 54 letters, and with a dot that tags do not have.
+    {"tags": ["\ufdfa" * 3]},
+    {"tags": ["co\u0140lecci\u00f3"]},
+    {"tags": [f"t{number}" for number in range(11)]},
+    {"tags": None},
+    {"status": "published"},
+    {"author_id": "00000000-0000-7000-8000-000000000000"},
+]
 
 
 class TestCreatePost:
@@ -70,37 +92,12 @@ class TestCreatePost:
         )
         assert post["tags"] == ["c++", "open-source"]
 
-    @pytest.mark.parametrize(
-        "change",
-        [
-            {"title": ""},
-            {"title": "   "},
-            {"title": "x" * 201},
-            {"title": "a\0b"},
-            {"title": "\ud800"},
-            {"body": "a\0b"},
-            {"body": "\udfff"},
-            {"body": "x" * 100_001},
-            {"tags": [""]},
-            {"tags": ["a\0"]},
-            {"tags": ["x" * 51]},
-            # NFKC writes these as 54 letters, and with a dot that tags do not have.
-            {"tags": ["\ufdfa" * 3]},
-            {"tags": ["co\u0140lecci\u00f3"]},
-            {"tags": [f"t{number}" for number in range(11)]},
-            {"tags": None},
-            {"status": "published"},
-            {"author_id": "00000000-0000-7000-8000-000000000000"},
-        ],
-        ids=lambda change: str(change)[:30],
-    )
-    async def test_unacceptable_value_is_refused(
-        self, client: httpx2.AsyncClient, people: People, change: dict[str, Any]
-    ) -> None:
+    async def test_unacceptable_value_is_refused(self, client: httpx2.AsyncClient, people: People) -> None:
         """Nothing reaches the database that it could not hold."""
         headers = people.add().headers | {"content-type": "application/json"}
-        response = await client.post("/posts", content=json.dumps(DRAFT | change), headers=headers)
-        assert problem(response) == (422, "VALIDATION_FAILED")
+        for change in UNACCEPTABLE:
+            response = await client.post("/posts", content=json.dumps(DRAFT | change), headers=headers)
+            assert problem(response) == (422, "VALIDATION_FAILED"), change
         assert people.query("SELECT count(*) FROM posts") == [(0,)]
 
     async def test_longest_post_can_be_indexed(self, client: httpx2.AsyncClient, people: People) -> None:
