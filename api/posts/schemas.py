@@ -13,7 +13,7 @@ from api.tags.models import Tag  # noqa: TC001
 from api.tags.schemas import TagNames  # noqa: TC001
 from api.web.text import NO_NUL, NOT_BLANK
 
-#: Well below the 1 MB that a tsvector may take.
+#: Below the 1 MB that a tsvector may take, whatever the letters and however they are joined.
 _MAX_BODY: Final = 100_000
 
 
