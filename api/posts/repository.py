@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from api.database.session import ReadSession, WriteSession
 
 #: Ranking reads a whole document, so only the newest matches of a common word are ranked.
-_RANKED: Final = 300
+_RANKED: Final = 150
 #: What a match is enclosed in: control characters, which are taken out of the body first.
 MATCH_BEGINS: Final = "\x02"
 MATCH_ENDS: Final = "\x03"

@@ -91,7 +91,7 @@ async def search_posts(
 ) -> Page[PostMatch]:
     """Search titles and bodies of published posts (English), the best match first.
 
-    Of what more than 300 posts match, the newest 300 are ranked.
+    Of what more than 150 posts match, the newest 150 are ranked.
     """
     return await service.search(session, q, cursor, limit)
 
