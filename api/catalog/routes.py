@@ -62,7 +62,7 @@ async def read_catalog_item(session: ReadSessionDep, sku: _Sku) -> ItemRead:
 async def put_catalog_item(
     _: Moderator, session: WriteSessionDep, sku: _Sku, sent: ItemPut, response: Response
 ) -> ItemRead:
-    """Create an item, or replace the one with this SKU; harmless when repeated. For moderators."""
+    """Create an item, or replace the one with this SKU; harmless when repeated. For moderators and admins."""
     item, created = await service.put(session, sku, sent)
     if created:
         response.status_code = status.HTTP_201_CREATED
@@ -73,7 +73,7 @@ async def put_catalog_item(
 async def update_catalog_item(
     _: Moderator, session: WriteSessionDep, sku: _Sku, sent: ItemUpdate
 ) -> ItemRead:
-    """Change the fields that are sent; attributes are merged by name. For moderators."""
+    """Change the fields that are sent; attributes are merged by name. For moderators and admins."""
     return await service.update(session, sku, sent)
 
 
@@ -83,13 +83,13 @@ async def update_catalog_item(
     responses=problem_responses(*_FOR_MODERATORS, ItemNotFoundError),
 )
 async def delete_catalog_item(_: Moderator, session: WriteSessionDep, sku: _Sku) -> None:
-    """Delete an item, for good. For moderators."""
+    """Delete an item, for good. For moderators and admins."""
     await service.delete(session, sku)
 
 
 @router.post("/import", responses=problem_responses(*_FOR_MODERATORS, DuplicateSkuError, *_REFUSED))
 async def import_catalog_items(_: Moderator, session: WriteSessionDep, sent: ImportCreate) -> ImportRead:
-    """Create or replace many items, all or none; harmless when repeated. For moderators."""
+    """Create or replace many items, all or none; harmless when repeated. For moderators and admins."""
     return await service.import_items(session, sent)
 
 
@@ -101,7 +101,7 @@ async def import_catalog_items(_: Moderator, session: WriteSessionDep, sent: Imp
 async def reprice_catalog_items(
     moderator: Moderator, session: WriteSessionDep, once: OnceDep, sent: RepriceCreate
 ) -> Response:
-    """Change the prices of all items with these labels by a percentage. For moderators.
+    """Change the prices of all items with these labels by a percentage. For moderators and admins.
 
     The arithmetic is decimal and exact; each price is then rounded half up to two places. Send an
     `Idempotency-Key`: repeated without one, it changes the prices again.

@@ -20,7 +20,7 @@ from pydantic import (
 
 from api.web.json_types import JsonDate, JsonDecimal, JsonTime
 from api.web.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.web.text import NO_NUL, NOT_BLANK
+from api.web.text import NO_NUL, NOT_BLANK, STRIPPED
 
 #: Items of one import: one statement, well within a request's time.
 MAX_IMPORT: Final = 500
@@ -67,7 +67,8 @@ def _unique(labels: list[str]) -> list[str]:
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,63}$"), Field(examples=["TEE-RED-M"])]
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NOT_BLANK),
+    StringConstraints(min_length=1, max_length=200, pattern=NOT_BLANK),
+    STRIPPED,
     Field(examples=["Red T-shirt"]),
 ]
 Description = Annotated[

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.credits.models import MAX_CREDITS
 from api.web.json_types import JsonUuid  # noqa: TC001
-from api.web.text import NO_NUL, NOT_BLANK
+from api.web.text import NO_NUL, NOT_BLANK, STRIPPED
 
 #: Each costs three statements, one after the other.
 _MAX_BATCH: Final = 50
@@ -30,7 +30,8 @@ class AccountCreate(BaseModel):
 
     name: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
+        StringConstraints(min_length=1, max_length=100, pattern=NOT_BLANK),
+        STRIPPED,
         Field(description="Unique among your accounts, regardless of case.", examples=["Travel"]),
     ]
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from api.posts.models import Status  # noqa: TC001
 from api.tags.models import Tag  # noqa: TC001
 from api.tags.schemas import TagNames  # noqa: TC001
-from api.web.text import NO_NUL, NOT_BLANK
+from api.web.text import NO_NUL, NOT_BLANK, STRIPPED
 
 #: Below the 1 MB that a tsvector may take, whatever the letters and however they are joined.
 _MAX_BODY: Final = 100_000
@@ -19,7 +19,8 @@ _MAX_BODY: Final = 100_000
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NOT_BLANK),
+    StringConstraints(min_length=1, max_length=200, pattern=NOT_BLANK),
+    STRIPPED,
     Field(examples=["On analytical engines"]),
 ]
 Body = Annotated[

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.projects.models import ProjectRole  # noqa: TC001
 from api.web.json_types import JsonUuid  # noqa: TC001
-from api.web.text import NO_NUL, NOT_BLANK
+from api.web.text import NO_NUL, NOT_BLANK, STRIPPED
 
 ProjectName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
+    StringConstraints(min_length=1, max_length=100, pattern=NOT_BLANK),
+    STRIPPED,
     Field(description="Unique in its team, regardless of case.", examples=["Analytical engine"]),
 ]
 ProjectDescription = Annotated[

@@ -23,12 +23,7 @@ def _normalise_tag(name: str) -> str:
 
 TagName = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=_MAX_LENGTH,
-        pattern=_PATTERN,
-    ),
+    StringConstraints(min_length=1, max_length=_MAX_LENGTH, pattern=_PATTERN),
     AfterValidator(_normalise_tag),
     # Again: NFKC may write one letter as eighteen, or as others that are not accepted.
     StringConstraints(max_length=_MAX_LENGTH, pattern=_PATTERN),

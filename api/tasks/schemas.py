@@ -12,7 +12,7 @@ from api.tags.schemas import TagName, TagNames  # noqa: TC001
 from api.tasks.models import TaskStatus  # noqa: TC001
 from api.web.json_types import JsonDate, JsonUuid
 from api.web.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.web.text import NO_NUL, NOT_BLANK
+from api.web.text import NO_NUL, NOT_BLANK, STRIPPED
 
 #: Tasks of one bulk request: one statement, well within a request's time.
 MAX_BULK: Final = 100
@@ -20,7 +20,8 @@ MAX_BULK: Final = 100
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NOT_BLANK),
+    StringConstraints(min_length=1, max_length=200, pattern=NOT_BLANK),
+    STRIPPED,
     Field(examples=["Write the release notes"]),
 ]
 Description = Annotated[

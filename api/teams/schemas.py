@@ -8,11 +8,12 @@ from uuid import UUID  # noqa: TC003
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.web.text import NO_NUL, NOT_BLANK
+from api.web.text import NO_NUL, NOT_BLANK, STRIPPED
 
 TeamName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NOT_BLANK),
+    StringConstraints(min_length=1, max_length=100, pattern=NOT_BLANK),
+    STRIPPED,
     Field(description="Unique, regardless of case.", examples=["Engineering"]),
 ]
 TeamDescription = Annotated[

@@ -18,7 +18,7 @@ from pydantic import (
 
 from api.auth.passwords import NewPassword  # noqa: TC001
 from api.users.models import MAX_BIO, Role
-from api.web.text import NO_NUL, NOT_BLANK
+from api.web.text import NO_NUL, NOT_BLANK, STRIPPED
 
 #: RFC 5321's limit of a path, less its angle brackets.
 _MAX_EMAIL: Final = 254
@@ -51,7 +51,8 @@ EmailAddress = Annotated[
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{3,32}$", examples=["ada"])]
 Bio = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_BIO, pattern=NOT_BLANK),
+    StringConstraints(min_length=1, max_length=MAX_BIO, pattern=NOT_BLANK),
+    STRIPPED,
     Field(examples=["Weaves algebraic patterns."]),
 ]
 #: The beginning of a name or an address.

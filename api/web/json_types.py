@@ -7,7 +7,7 @@ too much, such as a number of seconds for a date. These take one form each, and 
 from __future__ import annotations
 
 import re
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
@@ -50,6 +50,25 @@ def _date(text: str) -> date:
 
 
 JsonDate = Annotated[date, _from_text(_date, r"\d{4}-\d\d-\d\d", '"2026-11-21"')]
+
+
+def _moment(text: str) -> datetime:
+    """Refuse what is outside of Python's calendar once it is in UTC, as the driver needs it."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError from error
+
+
+#: A moment in RFC 3339's form, which has a time zone.
+JsonDatetime = Annotated[
+    datetime,
+    _from_text(
+        _moment,
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)",
+        '"2026-11-21T16:30:00Z"',
+    ),
+]
 #: Of the day, without a time zone.
 JsonTime = Annotated[
     time,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,13 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from api.web.json_types import JsonDate, JsonDecimal, JsonTime, JsonUuid  # noqa: TC001  pydantic resolves annotations at run time
+from api.web.json_types import (  # noqa: TC001  pydantic resolves annotations at run time
+    JsonDate,
+    JsonDatetime,
+    JsonDecimal,
+    JsonTime,
+    JsonUuid,
+)
 
 
 class Thing(BaseModel):
@@ -18,6 +24,7 @@ class Thing(BaseModel):
 
     day: JsonDate | None = None
     at: JsonTime | None = None
+    moment: JsonDatetime | None = None
     id: JsonUuid | None = None
     price: JsonDecimal | None = None
 
@@ -34,6 +41,8 @@ class TestJsonTypes:
             ("day", "2024-02-29", date(2024, 2, 29)),
             ("at", "16:30", time(16, 30)),
             ("at", "16:30:05", time(16, 30, 5)),
+            ("moment", "2026-11-21T16:30:05Z", datetime(2026, 11, 21, 16, 30, 5, tzinfo=UTC)),
+            ("moment", "2026-11-21T16:30:05.25+01:00", datetime(2026, 11, 21, 15, 30, 5, 250_000, UTC)),
             ("id", KEY, UUID(KEY)),
             ("id", KEY.upper(), UUID(KEY)),
             ("price", "19.90", Decimal("19.90")),
@@ -61,6 +70,14 @@ class TestJsonTypes:
             ("at", "16:30Z"),
             ("at", "16:30:00+01:00"),
             ("at", 59400),
+            ("moment", "2026-11-21"),
+            ("moment", "2026-11-21T16:30:05"),
+            ("moment", "2026-11-21 16:30:05Z"),
+            ("moment", "2026-11-21T25:30:05Z"),
+            ("moment", "0001-01-01T00:00:00+01:00"),
+            ("moment", "9999-12-31T23:59:59-01:00"),
+            ("moment", "0.5"),
+            ("moment", 0.5),
             ("id", KEY.replace("-", "")),
             ("id", "-" * 36),
             ("id", 1),
