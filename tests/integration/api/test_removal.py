@@ -51,9 +51,13 @@ class TestRemoval:
     @pytest.mark.parametrize(
         ("resources", "gone"),
         [
-            ({"posts"}, {"posts", "post_tags"}),
             ({"catalog"}, {"catalog_items"}),
+            ({"credits"}, {"accounts", "transfers"}),
+            ({"posts"}, {"posts", "post_tags"}),
+            ({"tasks"}, {"tasks", "task_tags"}),
             # What depends on others goes before them, users need none of these.
+            ({"posts", "tasks", "tags"}, {"posts", "post_tags", "tasks", "task_tags", "tags"}),
+            ({"tasks", "projects"}, {"tasks", "task_tags", "projects", "project_members"}),
             (
                 {"tasks", "projects", "teams"},
                 {"tasks", "task_tags", "projects", "project_members", "teams", "team_members"},

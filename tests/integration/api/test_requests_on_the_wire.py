@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 import psycopg
@@ -15,10 +15,11 @@ from sqlalchemy import text
 from api.app import create_app
 from api.database import engine as engine_module
 from api.database.engine import dispose, make_engine
-from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001  FastAPI resolves them
+from api.database.session import ReadSessionDep, WriteSessionDep, write
 from api.settings import get_settings
 from tests.support.items import kill_backends
 from tests.support.lambda_events import Context
+from tests.support.samples import add_samples
 from tests.support.server_activity import wait_until_idle
 from tests.support.tcp_proxy import TcpProxy
 
@@ -27,8 +28,29 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from api.database.session import ReadSession
     from infra.local.pooler import Pooler
     from infra.testing.databases import Database
+    from tests.support.people import People
+
+#: Round trips of a read and of a write of each resource.
+COSTS: Final[list[tuple[str, Any, int]]] = [
+    ("GET /users/me", None, 4),
+    ("PATCH /users/me/profile", {"bio": "Weaves."}, 6),
+    ("GET /teams/{team_id}", None, 6),
+    ("POST /teams", {"name": "Engineering"}, 6),
+    ("GET /projects/{project_id}", None, 6),
+    ("PATCH /projects/{project_id}", {"name": "Difference engine"}, 8),
+    ("GET /projects/{project_id}/tasks", None, 4),
+    ("POST /projects/{project_id}/tasks", {"title": "Weave"}, 10),
+    ("GET /posts/{post_id}", None, 6),
+    ("POST /posts", {"title": "Weaving", "body": ""}, 10),
+    ("GET /tags", None, 2),
+    ("GET /catalog/items/{sku}", None, 2),
+    ("PUT /catalog/items/{sku}", {"name": "Shirt", "price": "1"}, 6),
+    ("GET /credits/accounts/{account_id}/transfers", None, 4),
+    ("POST /credits/accounts/{account_id}/deposits", {"amount": 1}, 6),
+]
 
 
 @dataclass
@@ -100,6 +122,26 @@ class TestRoundTrips:
         behind.proxy.reset()
         assert (await behind.get(path)).status_code == 200
         assert behind.proxy.round_trips == round_trips
+
+    @pytest.mark.asyncio
+    async def test_each_resource_costs_what_it_did(
+        self, behind: Behind, people: People, read_session: ReadSession
+    ) -> None:
+        """A read and a write of each: two for the user, two for each statement, two for a transaction."""
+        admin = people.add(role="admin")
+        async with write(read_session) as session:
+            keys = await add_samples(session, admin.id, 3)
+        await behind.get("/probe/read")
+        found = {}
+        for request, body, _ in COSTS:
+            method, path = request.split()
+            behind.proxy.reset()
+            response = await behind.client.request(
+                method, path.format(**keys), json=body, headers=admin.headers
+            )
+            assert response.is_success, (request, response.text)
+            found[request] = behind.proxy.round_trips
+        assert found == {request: round_trips for request, _, round_trips in COSTS}
 
     @pytest.mark.asyncio
     async def test_healthz_asks_nothing(self, behind: Behind) -> None:
