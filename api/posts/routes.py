@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, status
-from pydantic import AwareDatetime
 
 from api.auth.current_user import TOKEN_OPTIONAL, CurrentUserDep, CurrentUserOrNone
 from api.database.session import ReadSessionDep, WriteSessionDep  # noqa: TC001
@@ -22,6 +21,7 @@ from api.posts.schemas import (  # noqa: TC001
 )
 from api.posts.service import NotTheOwnerError, PostNotFoundError
 from api.tags.schemas import MAX_TAGS, TagName
+from api.web.json_types import JsonDatetime
 from api.web.openapi import problem_responses
 from api.web.pagination import DEFAULT_LIMIT, Cursor, InvalidCursorError, Limit, Page
 from api.web.problems import UnauthorizedError
@@ -35,8 +35,8 @@ _Tags = Annotated[
     Query(alias="tag", max_length=MAX_TAGS, description="Only posts with this tag; with all of several."),
 ]
 _Author = Annotated[UUID | None, Query(description="Only posts by this user.")]
-_After = Annotated[AwareDatetime | None, Query(description="Only posts published at this moment or later.")]
-_Before = Annotated[AwareDatetime | None, Query(description="Only posts published before this moment.")]
+_After = Annotated[JsonDatetime | None, Query(description="Only posts published at this moment or later.")]
+_Before = Annotated[JsonDatetime | None, Query(description="Only posts published before this moment.")]
 _Words = Annotated[
     str,
     Query(
