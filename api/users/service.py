@@ -147,9 +147,7 @@ async def deactivate(session: WriteSession, viewer: CurrentUser, key: UUID) -> N
         UserNotFoundError: There is no such user.
         LastAdminError: The user is the last active admin.
     """
-    _require_self_or_admin(viewer, key)
-    if viewer.may(Role.ADMIN):
-        await _require_another_admin(session, key)
+    await _require_may_end(session, viewer, key)
     if await users.change(session, key, {"is_active": False}) is None:
         raise UserNotFoundError
     await end_logins(session, key)
@@ -169,9 +167,7 @@ async def delete(session: WriteSession, viewer: CurrentUser, key: UUID) -> None:
         UserNotFoundError: There is no such user.
         LastAdminError: The user is the last active admin.
     """
-    _require_self_or_admin(viewer, key)
-    if viewer.may(Role.ADMIN):
-        await _require_another_admin(session, key)
+    await _require_may_end(session, viewer, key)
     if not await users.delete(session, key):
         raise UserNotFoundError
     await end_logins(session, key)
@@ -209,6 +205,14 @@ def _profile_of(row: ProfileRow | None) -> ProfileRead:
 def _require_self_or_admin(viewer: CurrentUser, key: UUID) -> None:
     if viewer.id != key and not viewer.may(Role.ADMIN):
         raise RoleRequiredError(Role.ADMIN)
+
+
+async def _require_may_end(session: WriteSession, viewer: CurrentUser, key: UUID) -> None:
+    """Refuse to end somebody else's account, except for an admin; and the last admin's."""
+    _require_self_or_admin(viewer, key)
+    # Only an admin can end an admin's account, their own included.
+    if viewer.may(Role.ADMIN):
+        await _require_another_admin(session, key)
 
 
 async def _require_another_admin(session: WriteSession, key: UUID) -> None:
