@@ -1,4 +1,14 @@
-"""The project's control plane: started when needed, found again, ended."""
+"""The project's control plane: started when needed, found again, ended.
+
+It is one process, `python -m infra.local.neon_api --folder <project>/.bough`, which outlives the
+command that needed it first. In `.bough/neon/` it
+
+- holds `lock` (`infra.local.lock_file.held`) from before it touches anything else until all its
+  servers have ended: the lock says whether one runs, whatever else lies there;
+- writes `address.json`, `{"base_url": "http://127.0.0.1:<port>/api/v2"}`, once it answers;
+- takes requests with the bearer key `read_secrets(root).neon_api_key`;
+- ends in order at SIGTERM, its servers first.
+"""
 
 from __future__ import annotations
 

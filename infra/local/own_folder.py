@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.disk import disk_full_translated
+from infra.local import lock_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Random, made once for a project, kept in `.bough/secrets.json` with mode 0600."""
+    """Random, made once for a project, kept in `.bough/secrets.json` with mode 0600.
+
+    Args:
+        owner_password: Of the role that owns the database.
+        application_password: Of the role that requests use.
+        auth_secret: Signs the tokens of the application.
+        neon_api_key: Opens the project's control plane.
+    """
 
     owner_password: str
     application_password: str
     auth_secret: str
+    neon_api_key: str
 
     def __repr__(self) -> str:
         """Show nothing."""
@@ -40,29 +49,34 @@ def folder(root: Path) -> Path:
 
 
 def read_secrets(root: Path) -> Secrets:
-    """Return the project's local secrets, made when there are none."""
-    path = folder(root) / "secrets.json"
-    if not path.exists():
-        write_private(
-            path,
-            json.dumps(
-                {
-                    "owner_password": secrets.token_urlsafe(24),
-                    "application_password": secrets.token_urlsafe(24),
-                    "auth_secret": secrets.token_hex(32),
-                }
-            ),
-        )
-    return Secrets(**json.loads(path.read_text()))
+    """Return the project's local secrets, made when there are none; at once in several processes too."""
+    own = folder(root)
+    path = own / "secrets.json"
+    with lock_file.waited_for(own / "secrets.lock"):
+        made = {
+            "owner_password": secrets.token_urlsafe(24),
+            "application_password": secrets.token_urlsafe(24),
+            "auth_secret": secrets.token_hex(32),
+            "neon_api_key": secrets.token_urlsafe(32),
+        }
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        document = {name: kept.get(name, value) for name, value in made.items()}
+        if document != kept:
+            write_private(path, json.dumps(document))
+    return Secrets(**document)
 
 
 def write_private(path: Path, text: str, owner: struct_passwd | None = None) -> None:
     """Write a file that only this user, or `owner`, can read: whole or not at all."""
-    new = path.with_name(f"{path.name}.new")
+    # A name of its own: another process may be writing the same file.
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     with disk_full_translated(path.parent):
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        if owner:
-            os.chown(new, owner.pw_uid, owner.pw_gid)
-        new.replace(path)
+        try:
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+            if owner:
+                os.chown(new, owner.pw_uid, owner.pw_gid)
+            new.replace(path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise

@@ -6,23 +6,20 @@ system releases it however the process ends, so it cannot be stale as a pid file
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
-import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import psutil
 import psycopg
 from psycopg import sql
 
 from api.database.connection_url import DirectUrl, PooledUrl
 from infra.branches import application_role
+from infra.local import lock_file, ports, postgres, processes
 from infra.local import pooler as pooler_module
-from infra.local import ports, postgres, processes
 from infra.local.errors import PoolerMissingError, WorldRunningError
 from infra.local.home import Home
 from infra.local.own_folder import Secrets, folder, read_secrets, write_private
@@ -101,7 +98,7 @@ class Databases:
 def read_state(root: Path) -> State | None:
     """Return the project's running world, or `None`; what a killed one left behind does not count."""
     path = root / ".bough" / "state.json"
-    if not path.exists() or _holder(root) is None:
+    if not path.exists() or lock_file.holder(_lock(root)) is None:
         return None
     return State.from_json(json.loads(path.read_text()))
 
@@ -114,24 +111,22 @@ def hold(root: Path, port: int) -> Iterator[None]:
         WorldRunningError: Another one runs.
         PortInUseError: The port is taken; nothing was started.
     """
-    with (folder(root) / "up.lock").open("a+") as lock:
+    own = folder(root)
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(lock_file.held(_lock(root)))
         except BlockingIOError as error:
             state = read_state(root)
             raise WorldRunningError(
-                f"the local world of {root} runs already (pid {_holder(root)}"
+                f"the local world of {root} runs already (pid {lock_file.holder(_lock(root))}"
                 f"{f', {state.api_url}' if state else ', still starting'})",
                 hint="stop it with `bough down`",
             ) from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
         ports.require_free(port, hint="stop what uses it, or choose another with --port")
         try:
             yield
         finally:
-            (folder(root) / "state.json").unlink(missing_ok=True)
+            (own / "state.json").unlink(missing_ok=True)
 
 
 @contextmanager
@@ -179,7 +174,7 @@ def write_state(root: Path, state: State) -> None:
 def down(root: Path) -> list[str]:
     """End the project's world, or what a killed one left; return the names of what was ended."""
     ended = []
-    holder = _holder(root)
+    holder = lock_file.holder(_lock(root))
     if holder is not None:
         processes.end(holder, signal.SIGTERM, patience=_END_PATIENCE)
         ended.append("bough up")
@@ -190,7 +185,7 @@ def down(root: Path) -> list[str]:
 
 def left_running(root: Path) -> dict[str, int]:
     """Return the pids of servers that run though no world holds them: it was killed."""
-    if _holder(root) is not None:
+    if lock_file.holder(_lock(root)) is not None:
         return {}
     found = {
         name: find(root / ".bough" / name)
@@ -242,26 +237,5 @@ def _require_no_ci() -> None:
         )
 
 
-def _holder(root: Path) -> int | None:
-    """Return the pid of the process that holds the project, `None` when nobody does."""
-    try:
-        lock = (root / ".bough" / "up.lock").open("r")
-    except FileNotFoundError:
-        return None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
-        else:
-            return None
-        # Its holder writes the pid right after it took the lock: what a killed one wrote may still
-        # stand there, and that pid may be anybody's by now.
-        for _attempt in range(100):
-            lock.seek(0)
-            with suppress(ValueError, psutil.Error):
-                pid = int(lock.read())
-                if any(file.path == os.path.realpath(lock.name) for file in psutil.Process(pid).open_files()):
-                    return pid
-            time.sleep(0.01)
-    return None
+def _lock(root: Path) -> Path:
+    return root / ".bough" / "up.lock"
