@@ -1,0 +1,359 @@
+"""One client for the HTTP APIs that bough acts through: retries, deadlines, a token that shows nowhere.
+
+What is tried again: answers that say that nothing was done (`refusals`), connections that could not be
+made, and, for requests that may be repeated, every answer that was lost. Any other write whose answer
+was lost raises `HttpAmbiguousError`: only its caller can look whether it was done.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+import uuid
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote, urlsplit
+
+import httpx2
+import stamina
+
+from api.database.connection_url_syntax import Secret
+from infra.http_errors import (
+    HttpAmbiguousError,
+    HttpConfigurationError,
+    HttpStatusError,
+    HttpUnreachableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from types import TracebackType
+
+#: Busy with the same thing, too many requests, unavailable: by Neon's API document, not begun.
+REFUSALS: Final = frozenset({423, 429, 503})
+_GATEWAY_FAILURES: Final = frozenset({502, 503, 504, 524})
+_REASONS: Final = {423: "is busy with this project", 429: "limits how many requests it takes"}
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+#: Seconds.
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 8.0
+#: Characters of an answer that is no JSON.
+_QUOTED: Final = 200
+
+# stamina logs every retry as a warning, which without a handler Python writes to stderr: there
+# `announce` has said it already.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
+
+class Deadline:
+    """A moment until which something must be done."""
+
+    def __init__(self, seconds: float) -> None:
+        """Begin to count."""
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left, never below 0."""
+        return max(0.0, self._end - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer.
+
+    Args:
+        status: 200 to 299.
+        headers: By name in lower case.
+        text: The body; it may hold a password.
+        request: What was asked, for messages.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    text: str = field(repr=False)
+    request: str
+
+    def json(self) -> Any:
+        """Return the body read as JSON.
+
+        Raises:
+            HttpUnreachableError: It is none: something else than the API answered.
+        """
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            pass
+        # Raised here: the reader's own error holds the text.
+        message = f"{self.request}: the answer is no JSON"
+        raise HttpUnreachableError(message, hint="is the API's address right, is a proxy between?")
+
+
+class _Bearer(httpx2.Auth):
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        yield request
+
+
+class HttpClient:
+    """Requests to one API. Threads may share it; `close` it, or use it in `with`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        service: str,
+        announce: Callable[[str], None],
+        deadline: float = 120.0,
+        try_timeout: float = 30.0,
+        refusals: frozenset[int] = REFUSALS,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            base_url: `https://…`, or `http://…` on loopback.
+            token: Sent as `Authorization: Bearer …`.
+            service: Whose API it is, for messages.
+            announce: Is told of every wait, in one sentence.
+            deadline: Seconds for a request with all its tries, where none is given.
+            try_timeout: Seconds for one try.
+            refusals: Statuses by which this API says that it did not even begin.
+
+        Raises:
+            HttpConfigurationError: The address or the token cannot be used.
+        """
+        sealed = Secret(token)
+        del token
+        is_local = _checked(base_url, sealed, service)
+        self._service = service
+        self._announce = announce
+        self._deadline = deadline
+        self._try_timeout = try_timeout
+        self._refusals = refusals
+        self._base_url = base_url.rstrip("/")
+        # A proxy from the environment is of no use for this machine's own services.
+        self._client = httpx2.Client(auth=_Bearer(sealed), trust_env=not is_local)
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the client."""
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def request(
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, str | int | bool] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+        deadline: Deadline | None = None,
+    ) -> Answer:
+        """Send a request, again where that is safe, and return the successful answer.
+
+        Args:
+            method: In capitals.
+            path: The segments of the path below the base URL, not encoded.
+            query: Parameters; `True` is sent as `true`.
+            body: Sent as JSON unless it is `None`.
+            headers: Besides the token, JSON's and `X-Request-ID`.
+            repeatable: Whether doing it twice is the same as once; without it, only for GET.
+            deadline: For all tries together; without it, the client's.
+
+        Raises:
+            ValueError: A segment or a parameter is blank: an API would take the request for another.
+            HttpStatusError: The API refused, or still did so at the deadline.
+            HttpUnreachableError: There was no usable answer until the deadline; nothing was changed.
+            HttpAmbiguousError: A write that may not be repeated was sent, and its answer lost.
+        """
+        parameters = _checked_parameters(query)
+        request_id = str(uuid.uuid4())
+        once = _Try(
+            method=method,
+            url="/".join((self._base_url, *map(_checked_segment, path))),
+            parameters=parameters,
+            body=body,
+            headers={"X-Request-ID": request_id, "Accept": "application/json", **(headers or {})},
+            repeatable=method == "GET" if repeatable is None else repeatable,
+            deadline=deadline or Deadline(self._deadline),
+        )
+        for attempt in stamina.retry_context(on=self._backoff(once), attempts=None, timeout=None):
+            with attempt:
+                return self._send(once)
+        raise AssertionError
+
+    def _send(self, once: _Try) -> Answer:
+        failure: Exception
+        try:
+            response = self._client.request(
+                once.method,
+                once.url,
+                params=once.parameters,
+                json=once.body,
+                headers=once.headers,
+                timeout=max(0.001, min(self._try_timeout, once.deadline.remaining())),
+            )
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            failure = self._not_sent(once, error)
+        except httpx2.HTTPError as error:
+            failure = self._lost(once, f"{self._service} did not answer: {_plain(error)}")
+        else:
+            if response.is_success:
+                return Answer(response.status_code, dict(response.headers), response.text, str(once))
+            failure = self._refused(once, response)
+        # Raised here: the client's own errors hold the request, whose headers hold the token.
+        raise failure
+
+    def _not_sent(self, once: _Try, error: Exception) -> Exception:
+        message = f"{self._service} cannot be reached: {_plain(error)} ({once})"
+        if "CERTIFICATE_VERIFY_FAILED" in message:
+            # Waiting changes nothing.
+            return HttpConfigurationError(message, hint="is a proxy between? SSL_CERT_FILE names its CA")
+        return HttpUnreachableError(message)
+
+    def _lost(self, once: _Try, what: str) -> Exception:
+        if once.repeatable:
+            return HttpUnreachableError(f"{what} ({once})")
+        return HttpAmbiguousError(
+            f"{what}, so it is not known whether it was done ({once})", hint="look before you try again"
+        )
+
+    def _refused(self, once: _Try, response: httpx2.Response) -> Exception:
+        status = response.status_code
+        code, said = _error_of(response)
+        what = f"{self._service} answered {status}: {said or response.reason_phrase}"
+        if response.is_server_error and status not in self._refusals and not once.repeatable:
+            return self._lost(once, what)
+        return HttpStatusError(
+            f"{what} ({once})",
+            status=status,
+            api_code=code,
+            api_message=said,
+            retry_after=_retry_after(response.headers.get("Retry-After", "")),
+        )
+
+    def _backoff(self, once: _Try) -> Callable[[Exception], bool | float]:
+        """Return stamina's hook: how long to wait after an error, or `False` to let it through."""
+        wait = _FIRST_WAIT
+
+        def seconds_after(error: Exception) -> bool | float:
+            nonlocal wait
+            again = self._refusals | (_GATEWAY_FAILURES if once.repeatable else frozenset())
+            if isinstance(error, HttpStatusError) and error.status in again:
+                asked = error.retry_after or 0.0
+                reason = f"{_REASONS.get(error.status, 'is unavailable')} ({error.status})"
+            elif isinstance(error, HttpUnreachableError):
+                asked, reason = 0.0, "does not answer"
+            else:
+                return False
+            # Up to half is random: who was turned away together does not come back together.
+            seconds = max(asked, wait) * random.uniform(1.0, 1.5)  # noqa: S311
+            wait = min(2 * wait, _LONGEST_WAIT)
+            if seconds >= (left := once.deadline.remaining()):
+                error.hint = _given_up(self._service, asked, left, once.deadline.seconds)
+                return False
+            self._announce(f"{self._service} {reason}; trying again in {seconds:.1f} s")
+            return seconds
+
+        return seconds_after
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    method: str
+    url: str
+    parameters: Mapping[str, str]
+    body: object = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    repeatable: bool
+    deadline: Deadline
+
+    def __str__(self) -> str:
+        return f"{self.method} {urlsplit(self.url).path}, request {self.headers['X-Request-ID']}"
+
+
+def _checked(base_url: str, token: Secret, service: str) -> bool:
+    """Return whether the API is on this machine."""
+    try:
+        url = httpx2.URL(base_url)
+    except httpx2.InvalidURL:
+        url = httpx2.URL("")
+    if not url.host or url.userinfo or url.query or url.scheme not in {"http", "https"}:
+        message = f"the address of {service}'s API is not a plain URL"
+        raise HttpConfigurationError(message, hint="it begins with https://")
+    is_local = url.host in _LOOPBACK
+    if url.scheme == "http" and not is_local:
+        message = f"{service}'s API at {url.host} would get the token unencrypted"
+        raise HttpConfigurationError(message, hint="use https://")
+    text = token.reveal()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        # Never quoted: a token with a line end would stand in the HTTP library's own error.
+        problem = "has characters that no token has" if text else "is empty"
+        raise HttpConfigurationError(f"the token for {service} {problem}", hint="copy it once more")
+    return is_local
+
+
+def _checked_segment(segment: str) -> str:
+    if not segment.strip() or segment in {".", ".."}:
+        raise ValueError("a blank or relative segment would make the request another one")
+    return quote(segment, safe="")
+
+
+def _checked_parameters(query: Mapping[str, str | int | bool] | None) -> dict[str, str]:
+    parameters = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in (query or {}).items()
+    }
+    if blank := [name for name, value in parameters.items() if not value.strip()]:
+        raise ValueError(f"the parameter {blank[0]} is blank, which would make the request another one")
+    return parameters
+
+
+def _error_of(response: httpx2.Response) -> tuple[str, str]:
+    try:
+        body = response.json()
+    except ValueError:
+        return "", " ".join(response.text[:_QUOTED].split())
+    if not isinstance(body, dict):
+        return "", ""
+    return str(body.get("code") or ""), str(body.get("message") or body.get("error") or "")
+
+
+def _retry_after(value: str) -> float | None:
+    """Return the seconds of a `Retry-After`, which may also be an HTTP date."""
+    if not value:
+        return None
+    if value.isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())
+
+
+def _given_up(service: str, asked: float, left: float, limit: float) -> str:
+    if asked > left:
+        return f"{service} asks to wait {asked:.0f} s, longer than the {left:.0f} s left; try again later"
+    return f"gave up after {limit:g} s; try again later"
+
+
+def _plain(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
