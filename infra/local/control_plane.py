@@ -5,7 +5,8 @@ command that needed it first. In `.bough/neon/` it
 
 - holds `lock` (`infra.local.lock_file.held`) from before it touches anything else until all its
   servers have ended: the lock says whether one runs, whatever else lies there;
-- writes `address.json`, `{"base_url": "http://127.0.0.1:<port>/api/v2"}`, once it answers;
+- writes `address.json`, `{"base_url": "http://127.0.0.1:<port>/api/v2", "pid": <its own>}`, once it
+  answers, and prefers the port that stood there before;
 - takes requests with the bearer key `read_secrets(root).neon_api_key`;
 - ends in order at SIGTERM, its servers first.
 """
