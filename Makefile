@@ -6,6 +6,8 @@
 # Read anew when the lock, the project or the bootstrap itself changes.
 READY := .venv/.bootstrapped
 BIN := .venv/bin
+# The vendors' own clients, for tests alone: read anew when their lock changes.
+CLIENTS := node_modules/.installed
 
 # uv brings certificates of its own; this machine may trust more, say a company's proxy.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem),)
@@ -17,6 +19,12 @@ help: ## Show this list
 
 $(READY): uv.lock pyproject.toml scripts/bootstrap.py
 	@python3 scripts/bootstrap.py
+
+$(CLIENTS): package.json package-lock.json
+	@if command -v npm >/dev/null && npm ci --loglevel=error >&2; then touch $@; else \
+	  echo "The vendors' own clients need npm, of Node 20.19 or newer: their tests are skipped" >&2; \
+	  case "$$CI" in ""|0|false) ;; *) echo "error: in CI no test may be skipped unseen" >&2; exit 1;; esac \
+	fi
 
 up: $(READY) ## Run the app as Lambda would, until Ctrl-C (ARGS="--port 9000")
 	@$(BIN)/bough up $(ARGS)
@@ -34,11 +42,11 @@ check: $(READY) ## Lint, format, types, import rules, documentation
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/unit/docs
 
-test: $(READY) ## Run the tests against real PostgreSQL and PgBouncer (ARGS="-k name")
+test: $(READY) $(CLIENTS) ## Run the tests against real PostgreSQL and PgBouncer (ARGS="-k name")
 	@# In the files' own order: the few that take longest come first, so that no worker ends up waiting.
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not prove" $(ARGS)
 
-prove: $(READY) ## Run the slow proofs: chaos and load
+prove: $(READY) $(CLIENTS) ## Run the slow proofs: chaos and load
 	$(BIN)/pytest -m prove $(ARGS)
 
 bench: $(READY) ## Measure, and compare with the figures in docs/
@@ -53,4 +61,4 @@ format: $(READY) ## Format, and mend what the linter can
 
 clean: $(READY) ## Stop the local world and delete its data and every cache
 	$(BIN)/bough down --delete
-	rm -rf .bough .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .bough .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist node_modules
