@@ -37,6 +37,25 @@ class ConfigError(InfraError):
 
 
 @dataclass(frozen=True, slots=True)
+class BranchSettings:
+    """`[tool.bough.branches]`: where the branches are; what is `None` is said elsewhere.
+
+    Args:
+        provider: Who hosts them: `local`, `neon` or `supabase`.
+        project: Neon's project id or Supabase's project reference.
+        database: The database that the application uses, where a branch has more than one.
+        owner_role: The role that owns it, where a branch has more than one.
+        application_role: What requests log in as.
+    """
+
+    provider: str | None = None
+    project: str | None = None
+    database: str | None = None
+    owner_role: str | None = None
+    application_role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project on this machine, as its pyproject.toml describes it.
 
@@ -51,6 +70,7 @@ class Project:
         extras: Those of `[project.optional-dependencies]` whose requirements ship too.
         metadata: Import string of SQLAlchemy's `MetaData`.
         migrations: Alembic's folder, relative to `root`; it need not exist.
+        branches: Where the branches of its database are.
     """
 
     root: Path
@@ -61,9 +81,11 @@ class Project:
     extras: tuple[str, ...] = ()
     metadata: str = "api.models:metadata"
     migrations: str = "migrations"
+    branches: BranchSettings = BranchSettings()
 
 
 _KEYS: Final = tuple(field.name for field in fields(Project) if field.name not in {"root", "name"})
+_BRANCH_KEYS: Final = tuple(field.name for field in fields(BranchSettings))
 
 
 def load_project(start: Path) -> Project:
@@ -118,17 +140,18 @@ def _project(root: Path, document: Mapping[str, Any]) -> Project:
     metadata = _table(document, "project")
     _check_extras(file, table.get("extras", []), _table(metadata, "optional-dependencies"))
     lists = {key: tuple(table.get(key, ())) for key in ("include", "extras")}
-    return Project(root=root, name=str(metadata.get("name", root.name)), **{**table, **lists})
+    branches = BranchSettings(**table.get("branches", {}))
+    return Project(
+        root=root, name=str(metadata.get("name", root.name)), **{**table, **lists, "branches": branches}
+    )
 
 
 def _check(file: Path, key: str, value: object) -> None:
     """Refuse a key that does not exist or a value of the wrong type or form."""
-    if key not in _KEYS:
-        near = difflib.get_close_matches(key, _KEYS, n=1)
-        raise ConfigError(
-            f"[tool.bough] in {file} has no key {key!r}",
-            hint=f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(_KEYS)}",
-        )
+    _check_key(file, "tool.bough", key, _KEYS)
+    if key == "branches":
+        _check_branches(file, value)
+        return
     if key in _EXAMPLES:
         _check_list(file, key, value)
         return
@@ -137,6 +160,27 @@ def _check(file: Path, key: str, value: object) -> None:
     pattern, form = _SYNTAX[key]
     if not pattern.fullmatch(value):
         raise ConfigError(f"[tool.bough] {key} in {file} must be {form}, not {value!r}")
+
+
+def _check_key(file: Path, table: str, key: str, known: tuple[str, ...]) -> None:
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1)
+        raise ConfigError(
+            f"[{table}] in {file} has no key {key!r}",
+            hint=f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}",
+        )
+
+
+def _check_branches(file: Path, value: object) -> None:
+    if not isinstance(value, dict):
+        raise ConfigError(f"[tool.bough.branches] in {file} must be a table, not {_kind(value)}")
+    for key, text in value.items():
+        _check_key(file, "tool.bough.branches", key, _BRANCH_KEYS)
+        if not isinstance(text, str) or not text.strip():
+            raise ConfigError(
+                f"[tool.bough.branches] {key} in {file} must be a string that is not empty",
+                hint="leave the key out to have its default",
+            )
 
 
 def _check_list(file: Path, key: str, value: object) -> None:

@@ -11,7 +11,7 @@ import typer
 from infra.config import load_project
 from scripts import output
 from scripts.direct_url import direct_url
-from scripts.output import OutputFormat
+from scripts.output import Output, OutputFormat
 
 if TYPE_CHECKING:
     from infra.migrate.runner import Report
@@ -73,9 +73,7 @@ def rollback(
 
 @app.command()
 def status(
-    output_format: Annotated[
-        OutputFormat, typer.Option("--output", "-o", help="How to show it.")
-    ] = OutputFormat.TABLE,
+    output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Compare a database with the code, and list what `apply` would run."""
     from infra.migrate import runner  # noqa: PLC0415  see `apply`

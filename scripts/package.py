@@ -9,14 +9,12 @@ import typer
 
 from infra.config import load_project
 from scripts import output
-from scripts.output import OutputFormat
+from scripts.output import Output, OutputFormat
 
 
 def package(
     folder: Annotated[Path, typer.Option(help="Where to build; replaced only if `bough package` made it.")],
-    output_format: Annotated[
-        OutputFormat, typer.Option("--output", "-o", help="How to show the result.")
-    ] = OutputFormat.TABLE,
+    output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Build the artifact: locked dependencies, the project's code, and compiled bytecode.
 

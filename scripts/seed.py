@@ -13,7 +13,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from infra.config import load_project
 from scripts import output
 from scripts.direct_url import direct_url
-from scripts.output import OutputFormat
+from scripts.output import Output, OutputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,9 +31,7 @@ def seed(
         int, typer.Option(help="With --posts: the same number writes the same posts.")
     ] = 0,
     append: Annotated[bool, typer.Option("--append", help="Also where posts exist already.")] = False,
-    output_format: Annotated[
-        OutputFormat, typer.Option("--output", "-o", help="How to show what was written.")
-    ] = OutputFormat.TABLE,
+    output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Fill a migrated database with a small workspace, or with any number of posts.
 

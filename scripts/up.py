@@ -18,7 +18,7 @@ from infra.local import watch, world
 from infra.local.own_folder import read_secrets
 from infra.local.revival import revived
 from scripts import output
-from scripts.output import OutputFormat
+from scripts.output import OutputFormat, format_option
 from scripts.signals import EndingSignals
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def down(
 
 def status(
     output_format: Annotated[
-        OutputFormat, typer.Option("--output", "-o", help="`json` shows the passwords that `table` hides.")
+        OutputFormat, format_option("All formats but `table` show the passwords; also by BOUGH_OUTPUT.")
     ] = OutputFormat.TABLE,
 ) -> None:
     """Show the local world's URLs and processes; exits 1 when it is stopped."""

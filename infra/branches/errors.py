@@ -55,6 +55,7 @@ class BranchBusyError(BranchError):
     """The provider was still at work on it when the time was up."""
 
     code = "BRANCH_BUSY"
+    retryable = True
 
 
 class HistoryError(BranchError):
@@ -86,12 +87,14 @@ class ProviderUnavailableError(BranchError):
     """The provider did not answer, or not usefully, until the deadline."""
 
     code = "PROVIDER_UNAVAILABLE"
+    retryable = True
 
 
 class BranchNotReadyError(BranchError):
     """The branch exists, but no connection to it was answered in time."""
 
     code = "BRANCH_NOT_READY"
+    retryable = True
 
 
 class TargetError(BranchError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.config import ConfigError, Project, load_project
+from infra.config import BranchSettings, ConfigError, Project, load_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,12 @@ class TestLoadProject:
             extras = ["files"]
             metadata = "shop.tables:metadata"
             migrations = "db/migrations"
+            [tool.bough.branches]
+            provider = "neon"
+            project = "silent-sea-1"
+            database = "shop"
+            owner_role = "shop_owner"
+            application_role = "shop_app"
         """
         assert load_project(write(tmp_path, text)) == Project(
             root=tmp_path.resolve(),
@@ -47,6 +53,7 @@ class TestLoadProject:
             extras=("files",),
             metadata="shop.tables:metadata",
             migrations="db/migrations",
+            branches=BranchSettings("neon", "silent-sea-1", "shop", "shop_owner", "shop_app"),
         )
 
     def test_has_defaults_without_the_table(self, tmp_path: Path) -> None:
@@ -82,7 +89,7 @@ class TestLoadProject:
         """A key that resembles none gets the list."""
         with pytest.raises(ConfigError) as caught:
             load_project(write(tmp_path, "[tool.bough]\nzzz = 1"))
-        assert caught.value.hint == "the keys are app, handler, include, extras, metadata, migrations"
+        assert caught.value.hint == "the keys are app, handler, include, extras, metadata, migrations, branches"
 
     @pytest.mark.parametrize(
         ("declared", "hint"),
@@ -116,6 +123,10 @@ class TestLoadProject:
             ("include = [1]", "include .* must be a list of strings"),
             ('include = ["../other"]', "leads out of the project"),
             ('include = ["/etc"]', "leads out of the project"),
+            ("branches = 1", r"\[tool\.bough\.branches\] .* must be a table"),
+            ('branches = {projekt = "p"}', r"\[tool\.bough\.branches\] .* no key 'projekt'"),
+            ('branches = {project = " "}', "project .* must be a string that is not empty"),
+            ("branches = {database = 1}", "database .* must be a string that is not empty"),
         ],
     )
     def test_refuses_a_wrong_value_by_name(self, tmp_path: Path, line: str, complaint: str) -> None:

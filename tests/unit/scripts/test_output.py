@@ -1,0 +1,121 @@
+"""Output formats: data on stdout as it is, errors on stderr as text or JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from typing import Annotated
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from infra.branches.errors import BranchBusyError
+from scripts import output
+from scripts.output import OutputFormat
+
+RECORD = {"id": "br-1", "protected": True, "expires_at": datetime(2026, 12, 1, tzinfo=UTC), "parent_id": None}
+LONG = {**RECORD, "id": "x" * 300}
+
+
+class TestShow:
+    """`show`: one record."""
+
+    def test_table_cuts_nothing(self, capsys) -> None:
+        """However narrow the terminal; absent values are dashes."""
+        output.show(LONG, OutputFormat.TABLE)
+        assert capsys.readouterr().out.splitlines() == [
+            f"id          {'x' * 300}",
+            "protected   yes",
+            "expires_at  2026-12-01T00:00:00+00:00",
+            "parent_id   -",
+        ]
+
+    def test_json_and_yaml_say_the_same(self, capsys) -> None:
+        """Times in RFC 3339's form, booleans and nulls as such."""
+        output.show(RECORD, OutputFormat.JSON)
+        from_json = json.loads(capsys.readouterr().out)
+        output.show(RECORD, OutputFormat.YAML)
+        assert yaml.load(capsys.readouterr().out, yaml.BaseLoader)["id"] == "br-1"
+        assert from_json == {**RECORD, "expires_at": "2026-12-01T00:00:00+00:00"}
+
+    def test_env_survives_a_shell(self, capsys) -> None:
+        """`eval` gives back what was shown, whatever the value holds."""
+        value = "postgresql://a:b@h/d?x=1&y=$HOME `id` 'q' \"z\""
+        output.show({}, OutputFormat.ENV, variables={"DATABASE_URL": value})
+        line = capsys.readouterr().out
+        done = subprocess.run(
+            ["sh", "-c", f'{line}printf %s "$DATABASE_URL"'], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == value
+
+    def test_env_names_keys_in_capitals(self, capsys) -> None:
+        """What is absent is left out."""
+        output.show({"head": "a", "size-mb": 3, "parent": None}, OutputFormat.ENV)
+        assert capsys.readouterr().out == "HEAD=a\nSIZE_MB=3\n"
+
+
+class TestShowRows:
+    """`show_rows`: a list."""
+
+    def test_columns_are_aligned(self, capsys) -> None:
+        """No line ends in spaces."""
+        rows = [{"name": "main", "id": "br-1"}, {"name": "a-longer-name", "id": "br-2"}]
+        output.show_rows(rows, OutputFormat.TABLE, columns={"name": "NAME", "id": "ID"})
+        assert capsys.readouterr().out == "NAME           ID\nmain           br-1\na-longer-name  br-2\n"
+
+    def test_empty_list_is_still_json(self, capsys) -> None:
+        """A program needs no special case."""
+        output.show_rows([], OutputFormat.JSON, columns={"name": "NAME"})
+        assert json.loads(capsys.readouterr().out) == []
+
+    def test_env_is_refused(self) -> None:
+        """One variable cannot hold a list."""
+        with pytest.raises(typer.BadParameter, match="cannot be shown as variables"):
+            output.show_rows([], OutputFormat.ENV, columns={"name": "NAME"})
+
+
+class TestShowText:
+    """`show_text`: data that is text already."""
+
+    def test_text_stays_as_it_is(self, capsys) -> None:
+        """Tabs, brackets and long lines: what psql or patch is to read."""
+        text = "-\tCREATE TABLE [red]a[/red]" + " x" * 200
+        output.show_text(text)
+        assert capsys.readouterr().out == f"{text}\n"
+
+
+class TestShowError:
+    """`show_error`: what failed, and what to do."""
+
+    @pytest.mark.parametrize("by", ["option", "variable"])
+    def test_json_has_code_message_hint_and_whether_to_retry(self, by: str, capsys) -> None:
+        """One line on stderr, by `-o json` or BOUGH_OUTPUT."""
+        app = typer.Typer()
+
+        @app.command()
+        def show(
+            output_format: Annotated[OutputFormat, output.format_option("")] = OutputFormat.TABLE,
+        ) -> None:
+            output.show_error(BranchBusyError("busy", hint="wait"))
+
+        arguments = ["-o", "json"] if by == "option" else []
+        done = CliRunner().invoke(app, arguments, env={} if arguments else {"BOUGH_OUTPUT": "json"})
+        expected = {"code": "BRANCH_BUSY", "message": "busy", "hint": "wait", "retryable": True}
+        assert json.loads(done.stderr) == {"error": expected}
+        assert done.stdout == ""
+
+
+class TestMask:
+    """`mask`: secrets in GitHub Actions' log."""
+
+    def test_is_said_on_stderr_in_actions_only(self, capsys, monkeypatch) -> None:
+        """Stdout may be what `$(…)` captures."""
+        monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+        output.mask("s3cret")
+        assert capsys.readouterr() == ("", "")
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        output.mask("s3cret")
+        assert capsys.readouterr() == ("", "::add-mask::s3cret\n")
