@@ -89,7 +89,9 @@ class TestLoadProject:
         """A key that resembles none gets the list."""
         with pytest.raises(ConfigError) as caught:
             load_project(write(tmp_path, "[tool.bough]\nzzz = 1"))
-        assert caught.value.hint == "the keys are app, handler, include, extras, metadata, migrations, branches"
+        assert (
+            caught.value.hint == "the keys are app, handler, include, extras, metadata, migrations, branches"
+        )
 
     @pytest.mark.parametrize(
         ("declared", "hint"),
