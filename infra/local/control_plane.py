@@ -13,12 +13,31 @@ command that needed it first. In `.bough/neon/` it
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from infra.http import HttpClient
+from infra.local import lock_file, names, processes, servers
+from infra.local.errors import PoolerMissingError, ServerStartError, start_error
+from infra.local.own_folder import folder, read_secrets
+from infra.local.pooler import find_pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+#: Seconds: for a start on a busy machine; for an end, in which each PostgreSQL writes a checkpoint;
+#: for an answer.
+_START_PATIENCE: Final = 60.0
+_END_PATIENCE: Final = 45.0
+_ANSWER_PATIENCE: Final = 10.0
+_POLL: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +57,171 @@ class ControlPlane:
     pid: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Address:
+    base_url: str
+    pid: int
+
+
 def ensure_running(root: Path, *, announce: Callable[[str], None]) -> ControlPlane:
     """Return the project's control plane, started when none runs; it outlives the calling process.
 
+    The first start makes the project, with one branch and its two roles.
+
     Args:
         root: The project's folder.
-        announce: Is told, in one sentence, that it was started.
+        announce: Is told, in one sentence each, that it was started, and what is not covered where
+            PgBouncer is missing.
+
+    Raises:
+        PoolerMissingError: No PgBouncer in CI, where what is not covered would go unseen.
+        ServerStartError: It did not start, or does not answer.
+        DiskFullError: The disk is full; earlier data is untouched.
     """
-    raise NotImplementedError
+    own = folder(root)
+    if (found := find(root)) is not None:
+        return found
+    with lock_file.waited_for(_start_lock(root)):
+        address = _address(root)
+        if address is None:
+            _require_pooler(announce)
+            announce("Starting the control plane of this project's branches")
+            address = _started(root)
+        key = read_secrets(root).neon_api_key
+        with _client(address, key, announce) as client:
+            project_id = _project_id(client) or _make_project(client, own.parent.name)
+        return ControlPlane(address.base_url, key, project_id, address.pid)
 
 
 def find(root: Path) -> ControlPlane | None:
     """Return the one that runs, if any; what a killed one left behind does not count."""
-    raise NotImplementedError
+    address = _address(root)
+    if address is None:
+        return None
+    key = read_secrets(root).neon_api_key
+    with _client(address, key, lambda _: None) as client:
+        project_id = _project_id(client)
+    return ControlPlane(address.base_url, key, project_id, address.pid) if project_id else None
+
+
+def branches(running: ControlPlane) -> dict[str, str]:
+    """Return, by the name of each branch, the state of its endpoint: `active`, `idle`, `init` or `none`."""
+    with _client(_Address(running.base_url, running.pid), running.api_key, lambda _: None) as client:
+        path = ("projects", running.project_id)
+        found = client.request("GET", *path, "branches", query={"limit": 10_000}).json()["branches"]
+        endpoints = client.request("GET", *path, "endpoints").json()["endpoints"]
+    states = {each["branch_id"]: str(each["current_state"]) for each in endpoints}
+    return {each["name"]: states.get(each["id"], "none") for each in found}
 
 
 def stop(root: Path) -> list[str]:
     """End it and all servers of its branches, also those that a killed one left; return what was ended."""
-    raise NotImplementedError
+    if not _own(root).exists():
+        return []
+    ended = []
+    with lock_file.waited_for(_start_lock(root)):
+        if (pid := lock_file.holder(_own(root) / "lock")) is not None:
+            processes.end(pid, signal.SIGTERM, patience=_END_PATIENCE)
+            ended.append("control plane")
+        for server in left_running(root):
+            # PostgreSQL's fast shutdown; PgBouncer has nothing to lose either way.
+            processes.end(server.pid, signal.SIGINT if server.name == "postgres" else signal.SIGTERM)
+            ended.append(str(server))
+    return ended
+
+
+def left_running(root: Path) -> list[servers.Server]:
+    """Return the servers of branches that run though no control plane does: it was killed."""
+    own = _own(root)
+    if not own.exists() or lock_file.holder(own / "lock") is not None:
+        return []
+    return servers.running_below(own)
 
 
 def delete(root: Path) -> None:
     """Delete all local branches, wherever their data lies; nothing may run."""
-    raise NotImplementedError
+    servers.remove_below(_own(root))
+
+
+def _own(root: Path) -> Path:
+    return root / ".bough" / "neon"
+
+
+def _start_lock(root: Path) -> Path:
+    """Outside of what `delete` deletes: a lock is only one as long as all open the same file."""
+    return root / ".bough" / "neon.lock"
+
+
+def _address(root: Path) -> _Address | None:
+    """Return where the running one answers; `None` also while it starts."""
+    own = _own(root)
+    holder = lock_file.holder(own / "lock")
+    if holder is None:
+        return None
+    with suppress(FileNotFoundError):
+        document = json.loads((own / "address.json").read_text())
+        # What its predecessor wrote may still lie there, and that port be anybody's by now.
+        if document["pid"] == holder:
+            return _Address(document["base_url"], holder)
+    return None
+
+
+def _client(address: _Address, key: str, announce: Callable[[str], None]) -> HttpClient:
+    return HttpClient(
+        address.base_url, key, service="the local control plane", announce=announce, deadline=_ANSWER_PATIENCE
+    )
+
+
+def _require_pooler(announce: Callable[[str], None]) -> None:
+    if find_pgbouncer() is not None:
+        return
+    if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
+        raise PoolerMissingError(
+            "PgBouncer is not installed, and in CI nothing may go uncovered unseen",
+            hint="apt-get install pgbouncer",
+        )
+    announce("PgBouncer is not installed: what a transaction-mode pooler changes is not covered")
+
+
+def _started(root: Path) -> _Address:
+    """Start the process, unless one starts already, and return its address once it answers."""
+    own = _own(root)
+    own.mkdir(mode=0o700, exist_ok=True)
+    log = own / "control_plane.log"
+    said_before = log.stat().st_size if log.exists() else 0
+    pid: int | None = None
+    deadline = time.monotonic() + _START_PATIENCE
+    while time.monotonic() < deadline:
+        if (address := _address(root)) is not None:
+            return address
+        if pid is None and lock_file.holder(own / "lock") is None:
+            # None starts, and one that was ending has ended.
+            pid = _spawn(own, log)
+        if pid is not None and not processes.is_running(pid):
+            said = log.read_bytes()[said_before:].decode(errors="replace")
+            raise start_error("the control plane", said, log)
+        time.sleep(_POLL)
+    raise ServerStartError(
+        f"the control plane did not answer within {_START_PATIENCE:.0f} s",
+        hint=f"end it with `bough down`; the whole story is in {log}",
+    )
+
+
+def _spawn(own: Path, log: Path) -> int:
+    # -P: a folder of the user's that is called `infra` is not ours.
+    command = [sys.executable, "-P", "-m", "infra.local.neon_api", "--folder", str(own.parent)]
+    path = {"PATH": os.environ.get("PATH", os.defpath)}  # where PgBouncer may be
+    return processes.spawn(command, cwd=own, log=log, account=None, environment=path)
+
+
+def _project_id(client: HttpClient) -> str | None:
+    """Return the id of the oldest project: the first start made it."""
+    projects = client.request("GET", "projects", query={"limit": 100}).json()["projects"]
+    return min(projects, key=lambda each: str(each["created_at"]))["id"] if projects else None
+
+
+def _make_project(client: HttpClient, name: str) -> str:
+    branch = {"name": names.MAIN, "database_name": names.DATABASE, "role_name": names.OWNER}
+    made = client.request("POST", "projects", body={"project": {"name": name, "branch": branch}}).json()
+    project_id: str = made["project"]["id"]
+    return project_id

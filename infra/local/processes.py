@@ -13,7 +13,7 @@ import psutil
 
 if TYPE_CHECKING:
     import pwd
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 #: Nothing of the user's shell reaches a server: PGDATA, PGOPTIONS or a locale would change it, and
@@ -27,15 +27,30 @@ _POLL: Final = 0.01
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def spawn(argv: Sequence[str], *, cwd: Path, log: Path, account: pwd.struct_passwd | None) -> int:
-    """Start a server in a session of its own, so that Ctrl-C reaches us and not it; return its pid."""
+def spawn(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    log: Path,
+    account: pwd.struct_passwd | None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Start a server in a session of its own, so that Ctrl-C reaches us and not it; return its pid.
+
+    Args:
+        argv: The program and its arguments.
+        cwd: Its working folder.
+        log: What it writes to stdout and stderr is added here.
+        account: Whom it runs as, `None` for the current user.
+        environment: Variables besides `ENVIRONMENT`.
+    """
     for earlier in _children.values():
         earlier.poll()  # reaps those that somebody else ended
     with log.open("ab") as output:
         child = subprocess.Popen(  # noqa: S603  the program is ours and no shell is involved
             argv,
             cwd=cwd,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

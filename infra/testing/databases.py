@@ -16,7 +16,7 @@ from psycopg import sql
 
 from infra.branches import application_role
 from infra.local.home import Home
-from infra.local.world import APPLICATION, OWNER
+from infra.local.names import APPLICATION, OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

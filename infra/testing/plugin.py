@@ -15,9 +15,9 @@ import pytest_asyncio
 from api.database.engine import dispose, make_engine
 from api.database.session import ReadSession, WriteSession, read
 from infra.config import Project, load_project
+from infra.local.names import APPLICATION
 from infra.local.pooler import Pooler
 from infra.local.postgres import PostgresCluster
-from infra.local.world import APPLICATION
 from infra.testing.application import forget_settings, load_application, make_client
 from infra.testing.databases import Database, World, quick_tablespace
 from infra.testing.sessions import rolled_back
