@@ -46,7 +46,7 @@ def apply(
         return
     url = direct_url(project)
     output.say(f"Migrating {url}")
-    _show(runner.apply(project, url, revision=revision), "Applied")
+    _show(runner.apply(project, url, announce=output.say, revision=revision), "Applied")
 
 
 @app.command()
@@ -63,12 +63,14 @@ def rollback(
     project = load_project(Path.cwd())
     url = direct_url(project)
     output.say(f"Rolling back {url} to {to}")
+    target = runner.target(url)
+    output.say(f"→ {target}")
     if not yes:
         if not sys.stdin.isatty():
             message = "rollback drops what the revisions added; without a terminal to ask on it needs --yes"
             raise typer.BadParameter(message)
         typer.confirm("What these revisions added is dropped, data included. Go on?", abort=True, err=True)
-    _show(runner.rollback(project, url, to=to), "Undid")
+    _show(runner.rollback(project, url, expected=target, to=to), "Undid")
 
 
 @app.command()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from api.database.connection_url import DirectUrl
+    from infra.branches.identity import BranchIdentity
 
 
 def seed(
@@ -39,21 +40,27 @@ def seed(
     of it is written or nothing, except for `--posts`' authors and tags, which a second run uses.
     """
     # Imported here, as in every command: --help need not pay for the application's tables.
+    from infra.migrate import runner  # noqa: PLC0415  see above
     from scripts.seeding import checks, workspace  # noqa: PLC0415  see above
 
     project = load_project(Path.cwd())
     url = direct_url(project)
     existing = checks.posts_before(project, url, append=append)
     output.say(f"Filling {url}")
-    record = workspace.write(url) if posts is None else _posts(url, posts, f"{random_seed}:{existing}")
+    target = runner.target(url)
+    output.say(f"→ {target}")
+    if posts is None:
+        record = workspace.write(url, target)
+    else:
+        record = _posts(url, target, posts, f"{random_seed}:{existing}")
     output.show(record, output_format)
 
 
-def _posts(url: DirectUrl, count: int, random_seed: str) -> dict[str, Any]:
+def _posts(url: DirectUrl, target: BranchIdentity, count: int, random_seed: str) -> dict[str, Any]:
     from scripts.seeding import load  # noqa: PLC0415  see `seed`
 
     with _progress(count) as advance:
-        loaded = load.load_posts(url, count, random_seed, advance)
+        loaded = load.load_posts(url, count, random_seed, advance, target)
     megabytes = loaded.bytes / 1e6
     return {
         "posts": loaded.posts,

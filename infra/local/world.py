@@ -34,6 +34,9 @@ DATABASE: Final = "app"
 OWNER: Final = "bough_owner"
 APPLICATION: Final = "bough_app"
 
+#: What the server says of itself, as Neon's do: migrations ask for it.
+_IDENTITY: Final = {"neon.project_id": "local", "neon.branch_id": "main"}
+
 #: Seconds that a world gets to end: PostgreSQL writes a checkpoint, invocations are cut short.
 _END_PATIENCE: Final = 45.0
 
@@ -148,7 +151,7 @@ def databases(root: Path, *, fresh: bool, warn: Callable[[str], None]) -> Iterat
     if fresh:
         delete(root)
     with ExitStack() as stack:
-        cluster = PostgresCluster.start(own / "postgres")
+        cluster = PostgresCluster.start(own / "postgres", settings=_IDENTITY)
         stack.callback(cluster.stop)
         _make_database(cluster, passwords)
         unpooled = cluster.superuser_url(DATABASE).replace(user=OWNER, password=passwords.owner_password)

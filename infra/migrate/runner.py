@@ -1,13 +1,15 @@
 """Take a database to a revision, and prove that it is there.
 
-The way of a run: connect on the direct URL with timeouts that hold, take the lock, plan, hand the
-connection to Alembic in process (one transaction per revision), read back what was committed.
+The way of a run: connect on the direct URL with timeouts that hold, let the database prove which
+branch it is, take the lock, plan, hand the connection to Alembic in process (one transaction per
+revision), read back what was committed.
 """
 
 from __future__ import annotations
 
 import io
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +18,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from api.database.timeouts import Timeouts
+from infra.branches import identity
 from infra.migrate import failure
 from infra.migrate.connection import (
     as_sqlalchemy,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationInfo
 
     from api.database.connection_url import DirectUrl
+    from infra.branches.identity import BranchIdentity
     from infra.config import Project
     from infra.migrate.connection import Connection
 
@@ -84,6 +88,8 @@ def apply(
     project: Project,
     url: DirectUrl,
     *,
+    expected: BranchIdentity | None = None,
+    announce: Callable[[str], None] | None = None,
     revision: str = "head",
     timeouts: Timeouts = TIMEOUTS,
     lock_wait: float = LOCK_WAIT,
@@ -93,17 +99,30 @@ def apply(
     When one fails, those before it stay applied and it is rolled back; running again goes on there.
     A second run beside this one waits `lock_wait` seconds for it, then finds nothing to do.
 
+    Args:
+        project: Whose revisions.
+        url: The database.
+        expected: The branch that it must be; without one it must be some branch.
+        announce: Is told which one it is, before anything is changed.
+        revision: The last to apply.
+        timeouts: Of each statement.
+        lock_wait: Seconds.
+
     Raises:
+        TargetError: It is another branch, or does not say which.
         MigrationError: See `infra.migrate.errors`; nothing was changed unless it is one of
             `RevisionFailedError` and `NotVerifiedError`.
     """
-    return _Run(project, url, timeouts, lock_wait).to(revision, History.upgrades, command.upgrade)
+    run = _Run(project, url, expected, announce, timeouts, lock_wait)
+    return run.to(revision, History.upgrades, command.upgrade)
 
 
 def rollback(
     project: Project,
     url: DirectUrl,
     *,
+    expected: BranchIdentity | None = None,
+    announce: Callable[[str], None] | None = None,
     to: str = "-1",
     timeouts: Timeouts = TIMEOUTS,
     lock_wait: float = LOCK_WAIT,
@@ -111,9 +130,20 @@ def rollback(
     """Undo revisions down to `to`: an id, `base`, or `-n` for the last n.
 
     Raises:
-        MigrationError: As `apply`.
+        TargetError, MigrationError: As `apply`.
     """
-    return _Run(project, url, timeouts, lock_wait).to(to, History.downgrades, command.downgrade)
+    run = _Run(project, url, expected, announce, timeouts, lock_wait)
+    return run.to(to, History.downgrades, command.downgrade)
+
+
+def target(url: DirectUrl, expected: BranchIdentity | None = None) -> BranchIdentity:
+    """Return which branch a database is; for who asks before it calls what changes it.
+
+    Raises:
+        TargetError, MigrationError: As `apply`.
+    """
+    with open_connection(url, TIMEOUTS) as connection:
+        return identity.verify(connection, expected)
 
 
 def status(project: Project, url: DirectUrl) -> Status:
@@ -160,24 +190,28 @@ def sql(project: Project, *, start: str = "base", end: str = "head") -> str:
 class _Run:
     project: Project
     url: DirectUrl
+    expected: BranchIdentity | None
+    announce: Callable[[str], None] | None
     timeouts: Timeouts
     lock_wait: float
 
     def to(
         self,
-        target: str,
+        revision: str,
         plan_to: Callable[[History, tuple[str, ...], str], tuple[Revision, ...]],
         migrate: Callable[[Config, str], None],
     ) -> Report:
-        with (
-            open_connection(self.url, self.timeouts) as connection,
-            hold_lock(connection, self.lock_wait),
-            alembic_config(self.project) as config,
-        ):
+        with ExitStack() as stack:
+            connection = stack.enter_context(open_connection(self.url, self.timeouts))
+            found = identity.verify(connection, self.expected)
+            if self.announce:
+                self.announce(f"→ {found}")
+            stack.enter_context(hold_lock(connection, self.lock_wait))
+            config = stack.enter_context(alembic_config(self.project))
             history = History(config)
             versions = current_versions(connection)
             before = history.applied(versions)
-            plan = plan_to(history, versions, target)
+            plan = plan_to(history, versions, revision)
             if not plan:
                 return Report((), versions)
             widen_version_column(connection, max(len(revision.id) for revision in plan))
@@ -186,7 +220,7 @@ class _Run:
                 with as_sqlalchemy(connection) as lent:
                     config.attributes["connection"] = lent
                     config.attributes["on_version_apply"] = (_recorder(lent, plan, runs),)
-                    migrate(config, target)
+                    migrate(config, revision)
             except Exception as error:
                 raise self._explain(error, connection, history, before, plan) from error
             after = current_versions(connection)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 from psycopg import sql
 
-from infra.branches import application_role
+from infra.branches import application_role, identity
+from infra.branches.identity import BranchIdentity
 from infra.local.home import Home
 from infra.local.names import APPLICATION, OWNER
 
@@ -98,6 +99,9 @@ class World:
                     application_role.grant(connection, owner=OWNER, application=APPLICATION)
                 else:
                     self._provision(connection)
+                # The mark's table belongs to the owner, as a migration's do.
+                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER)))
+                identity.mark(connection, BranchIdentity(identity.PLAIN, "tests", name))
             yield Database(name, self.pooled(name), self.direct(name), self.superuser(name))
         finally:
             self._maintain(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

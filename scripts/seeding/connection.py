@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from infra.branches import identity
 from scripts.seeding.errors import SeedConflictError, SeedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from api.database.connection_url import DirectUrl
+    from infra.branches.identity import BranchIdentity
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -28,14 +30,20 @@ _SETTINGS: Final = {
 
 
 @contextmanager
-def connect(url: DirectUrl) -> Iterator[Connection]:
+def connect(url: DirectUrl, expected: BranchIdentity | None = None) -> Iterator[Connection]:
     """Connect for bulk work; what was not committed at the end of the block is rolled back.
 
+    Args:
+        url: Where to.
+        expected: The branch that it must be; without one it must be some branch.
+
     Raises:
+        TargetError: It is another branch, or does not say which.
         SeedError: The server could not be reached, or refused something.
     """
     try:
         with closing(psycopg.connect(url.libpq(), autocommit=True)) as connection:
+            identity.verify(connection, expected)
             for setting, value in _SETTINGS.items():
                 connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
             connection.autocommit = False

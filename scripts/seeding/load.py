@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from api.database.connection_url import DirectUrl
+    from infra.branches.identity import BranchIdentity
     from scripts.seeding.connection import Connection
 
 #: More gain nothing on 2 cores: making the rows takes one of them.
@@ -56,7 +57,13 @@ class Loaded:
     seconds: float
 
 
-def load_posts(url: DirectUrl, count: int, seed: str, progress: Callable[[int], None]) -> Loaded:
+def load_posts(
+    url: DirectUrl,
+    count: int,
+    seed: str,
+    progress: Callable[[int], None],
+    expected: BranchIdentity | None = None,
+) -> Loaded:
     """Write `count` posts with authors and tags.
 
     Args:
@@ -64,17 +71,19 @@ def load_posts(url: DirectUrl, count: int, seed: str, progress: Callable[[int], 
         count: How many.
         seed: The same seed writes the same posts.
         progress: Called, by several threads, with the number of posts just written.
+        expected: The branch that it must be; without one it must be some branch.
 
     Raises:
+        TargetError: It is another branch, or does not say which.
         SeedRunningError: Another run has not ended.
         SeedError: Nothing was written but authors and tags.
     """
     started = time.monotonic()
-    with connect(url) as connection:
+    with connect(url, expected) as connection:
         connection.autocommit = True
         _lock(connection, url)
         posts = Posts(count, seed, *_prepare(connection))
-        links, size = _copy(url, posts, progress)
+        links, size = _copy(url, expected, posts, progress)
         # Besides statistics it merges what the GIN index keeps waiting, and marks pages that index-only scans
         # need not look up.
         connection.execute("VACUUM (ANALYZE) users, tags, posts, post_tags")
@@ -115,14 +124,16 @@ def _keys(connection: Connection, statement: str, names: Sequence[str]) -> list[
     return [found[name] for name in names if name in found]
 
 
-def _copy(url: DirectUrl, posts: Posts, progress: Callable[[int], None]) -> tuple[int, int]:
+def _copy(
+    url: DirectUrl, expected: BranchIdentity | None, posts: Posts, progress: Callable[[int], None]
+) -> tuple[int, int]:
     """Copy all chunks and commit; return the number of links and of bytes."""
     waiting: SimpleQueue[int] = SimpleQueue()
     for first in posts.chunks():
         waiting.put(first)
     stop = Event()
     with ExitStack() as stack:
-        connections = [stack.enter_context(connect(url)) for _ in range(_CONNECTIONS)]
+        connections = [stack.enter_context(connect(url, expected)) for _ in range(_CONNECTIONS)]
         pool = stack.enter_context(ThreadPoolExecutor(len(connections)))
         work = [pool.submit(_copy_chunks, each, posts, waiting, stop, progress) for each in connections]
         try:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from api.database.base import Base
     from api.database.connection_url import DirectUrl
+    from infra.branches.identity import BranchIdentity
 
 _PEOPLE: Final = {"ada": Role.ADMIN, "grace": Role.MODERATOR, "alan": Role.USER, "hedy": Role.USER}
 #: Who is in the project; the last of the people is not.
@@ -88,15 +89,20 @@ _ISSUED: Final = 1000
 _MOVED: Final = 250
 
 
-def write(url: DirectUrl) -> dict[str, Any]:
+def write(url: DirectUrl, expected: BranchIdentity | None = None) -> dict[str, Any]:
     """Write the workspace, in one transaction; return what was written and how to log in.
 
+    Args:
+        url: Where to.
+        expected: The branch that it must be; without one it must be some branch.
+
     Raises:
+        TargetError: It is another branch, or does not say which.
         SeedError: Nothing was written.
     """
     # Made up each time: a password that everyone knows must never reach a database that others can reach.
     password = secrets.token_urlsafe(12)
-    with connect(url) as connection:
+    with connect(url, expected) as connection:
         lent = sa.create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=sa.StaticPool)
         with Session(lent, expire_on_commit=False) as session, _driver_errors():
             people = _people(password)

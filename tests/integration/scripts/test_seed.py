@@ -171,7 +171,7 @@ class TestPosts:
             )
             until_waiting(database)
             code, _, err = bough(url, "--posts", "50")
-            assert (code, err.splitlines()[1][:20]) == (1, "error[SEED_RUNNING]:")
+            assert (code, err.splitlines()[2][:20]) == (1, "error[SEED_RUNNING]:")
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=30)
             assert (process.returncode, "Traceback" in err) == (130, False)
