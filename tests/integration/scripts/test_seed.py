@@ -108,6 +108,25 @@ class TestWorkspace:
         assert seeded(database) == before
 
 
+class TestTarget:
+    """Which database `bough seed` fills."""
+
+    def test_is_announced(self, bough: Bough, database: Database) -> None:
+        """Before anything is written."""
+        assert bough(database.direct.libpq())[2].splitlines()[1] == f"→ {database.name} of project tests"
+
+    @pytest.mark.parametrize("arguments", [(), ("--posts", "10")])
+    def test_must_say_which_branch_it_is(
+        self, bough: Bough, database: Database, arguments: tuple[str, ...]
+    ) -> None:
+        """Made-up people in an unknown database could be anybody's production."""
+        with psycopg.connect(database.direct.libpq()) as connection:
+            connection.execute("DROP TABLE bough_branch")
+        code, _, err = bough(database.direct.libpq(), *arguments)
+        assert (code, "error[TARGET_UNMARKED]" in err) == (1, True)
+        assert query(database, "SELECT count(*) FROM users") == [(0,)]
+
+
 class TestPosts:
     """`bough seed --posts`."""
 
