@@ -21,6 +21,7 @@ import httpx2
 import stamina
 
 from api.database.connection_url_syntax import Secret
+from infra.deadline import Deadline
 from infra.http_errors import (
     HttpAmbiguousError,
     HttpConfigurationError,
@@ -47,19 +48,6 @@ _QUOTED: Final = 200
 # stamina logs every retry as a warning, which without a handler Python writes to stderr: there
 # `announce` has said it already.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
-
-
-class Deadline:
-    """A moment until which something must be done."""
-
-    def __init__(self, seconds: float) -> None:
-        """Begin to count."""
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def remaining(self) -> float:
-        """Return the seconds left, never below 0."""
-        return max(0.0, self._end - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)

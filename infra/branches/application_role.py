@@ -27,7 +27,7 @@ def provision(
     owner: str,
     owner_password: str,
     application: str,
-    application_password: str,
+    application_password: str | None,
     timeouts: Timeouts | None = None,
 ) -> None:
     """Make the roles of the connection's database, or bring them up to date; safe to repeat.
@@ -38,15 +38,15 @@ def provision(
 
     Args:
         connection: To the database itself, not to a maintenance database.
-        owner: Owns the database and the schema `public`; may be the connection's own role, whose
-            password is then left alone.
-        owner_password: Its password.
+        owner: Owns the database and the schema `public`; may be the connection's own role, which
+            is then left alone.
+        owner_password: Its password; not used for the connection's own role.
         application: What the application logs in as.
-        application_password: Its password.
+        application_password: Its password; `None` keeps the one that it has.
         timeouts: The application role's limits; existing connections keep the old ones.
     """
     with connection.transaction():
-        if owner != connection.info.user:
+        if owner != own_role(connection):
             _make_role(connection, owner, owner_password)
             _become_member(connection, owner)
             _run(
@@ -66,6 +66,12 @@ def provision(
                 sql.Literal(value),
             )
         grant(connection, owner=owner, application=application)
+
+
+def own_role(connection: psycopg.Connection) -> str:
+    """Return the role that the connection acts as: a shared pooler's user name has more in it."""
+    (name,) = connection.execute("SELECT current_user").fetchone() or ("",)
+    return str(name)
 
 
 def grant(connection: psycopg.Connection, *, owner: str, application: str) -> None:
@@ -107,7 +113,9 @@ def grant(connection: psycopg.Connection, *, owner: str, application: str) -> No
         _run(connection, "GRANT {} ON {} TO {}", rights, relation, app)
 
 
-def _make_role(connection: psycopg.Connection, name: str, password: str) -> None:
+def _make_role(connection: psycopg.Connection, name: str, password: str | None) -> None:
+    if password is None:
+        return
     exists = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is not None
     verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
     _run(

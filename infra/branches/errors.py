@@ -27,6 +27,20 @@ class BranchNameInvalidError(BranchError):
     exit_code = 2
 
 
+class MomentInvalidError(BranchError):
+    """A point in time that the branch cannot be given: no zone, passed, to come, or too far away."""
+
+    code = "MOMENT_INVALID"
+    exit_code = 2
+
+
+class ComputeInvalidError(BranchError):
+    """A branch's compute cannot have this size."""
+
+    code = "COMPUTE_INVALID"
+    exit_code = 2
+
+
 class BranchNotFoundError(BranchError):
     """No branch has this id or name; the hint has the nearest names."""
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import http as http_module
-from infra.http import Deadline, HttpClient
+from infra.deadline import Deadline
+from infra.http import HttpClient
 from infra.http_errors import (
     HttpAmbiguousError,
     HttpConfigurationError,

@@ -1,0 +1,278 @@
+"""Neon's API v2 as the adapter uses it: one method a route, each with the branch that it must name."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from pydantic import ValidationError
+
+from api.database.connection_url import ConnectionUrl, ConnectionUrlError
+from infra.branches import lookup
+from infra.branches.errors import (
+    BranchBusyError,
+    BranchError,
+    BranchNameInvalidError,
+    ProjectNotFoundError,
+    ProviderUnavailableError,
+)
+from infra.branches.neon_answers import (
+    BranchAnswer,
+    BranchPage,
+    ConnectionUri,
+    Database,
+    Databases,
+    Endpoint,
+    Endpoints,
+    NeonBranch,
+    Operation,
+    OperationAnswer,
+    OperationsAnswer,
+    Schema,
+)
+from infra.branches.neon_errors import translated
+from infra.http_errors import HttpAmbiguousError, HttpError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from infra.deadline import Deadline
+    from infra.http import Answer, HttpClient
+
+_Answer = TypeVar("_Answer", bound="BaseModel")
+_Url = TypeVar("_Url", bound=ConnectionUrl)
+
+#: As Neon's API document has it: nothing else is ever put into a path.
+_ID: Final = re.compile(r"[a-z0-9-]{1,60}")
+#: Branches a page; Neon allows 10,000.
+_PAGE: Final = 1000
+_DONE: Final = frozenset({"finished", "skipped"})
+_FAILED: Final = frozenset({"failed", "error", "cancelled"})
+#: Seconds between two looks at an operation: from the first to the longest.
+_FIRST_POLL: Final = 0.1
+_LONGEST_POLL: Final = 1.0
+
+
+class NeonApi:
+    """Requests about one project, all until one deadline.
+
+    A branch is named by its id alone, and every id passes `_branch_id`: no request that must name a
+    branch is built without one, since Neon would take it for one about the default branch.
+    """
+
+    def __init__(self, http: HttpClient, project_id: str, deadline: Deadline) -> None:
+        """Send nothing yet.
+
+        Raises:
+            ProjectNotFoundError: This cannot be a project's id.
+        """
+        if not _ID.fullmatch(project_id):
+            raise ProjectNotFoundError(
+                f"{project_id!r} is no project's id", hint="set the project's id as Neon's console shows it"
+            )
+        self._http = http
+        self.project_id = project_id
+        self.deadline = deadline
+
+    def branches(self) -> list[NeonBranch]:
+        """Return all branches, oldest first."""
+        branches: dict[str, NeonBranch] = {}
+        query: dict[str, str | int | bool] = {"limit": _PAGE, "sort_by": "created_at", "sort_order": "asc"}
+        seen: set[str] = set()
+        while True:
+            page = self._get(BranchPage, ("branches",), query=query)
+            branches |= {branch.id: branch for branch in page.branches}
+            cursor = page.pagination.next
+            # A cursor may come with the last page, with an empty one, or again and again.
+            if not page.branches or not cursor or cursor in seen:
+                return sorted(branches.values(), key=lambda branch: branch.created_at)
+            seen.add(cursor)
+            query["cursor"] = cursor
+
+    def branch(self, branch_id: str) -> NeonBranch:
+        """Return a branch."""
+        return self._get(BranchAnswer, ("branches", _branch_id(branch_id))).branch
+
+    def create_branch(self, body: Mapping[str, object]) -> BranchAnswer:
+        """Begin a branch.
+
+        Raises:
+            HttpAmbiguousError: It may have been begun.
+            ConflictError: There is one of this name.
+        """
+        return self._write(BranchAnswer, "POST", ("branches",), body=body)
+
+    def update_branch(self, branch_id: str, changes: Mapping[str, object]) -> BranchAnswer:
+        """Set fields of a branch."""
+        path = ("branches", _branch_id(branch_id))
+        return self._write(BranchAnswer, "PATCH", path, body={"branch": changes}, repeatable=True)
+
+    def delete_branch(self, branch_id: str) -> Sequence[Operation]:
+        """Begin to delete a branch; nothing is begun where it is gone."""
+        path = ("branches", _branch_id(branch_id))
+        answer = self._request("DELETE", path, repeatable=True)
+        return _read(OperationsAnswer, answer).operations if answer.text.strip() else ()
+
+    def restore_branch(self, branch_id: str, body: Mapping[str, object]) -> BranchAnswer:
+        """Begin to replace a branch's data.
+
+        Raises:
+            HttpAmbiguousError: It may have been begun.
+        """
+        return self._write(BranchAnswer, "POST", ("branches", _branch_id(branch_id), "restore"), body=body)
+
+    def endpoints(self, branch_id: str) -> Sequence[Endpoint]:
+        """Return a branch's computes."""
+        return self._get(Endpoints, ("branches", _branch_id(branch_id), "endpoints")).endpoints
+
+    def create_endpoint(self, branch_id: str, options: Mapping[str, object]) -> Sequence[Operation]:
+        """Begin a compute of a branch.
+
+        Raises:
+            HttpAmbiguousError: It may have been begun.
+            ConflictError: There is one for reading and writing.
+        """
+        body = {"endpoint": {"branch_id": _branch_id(branch_id), **options}}
+        return self._write(OperationsAnswer, "POST", ("endpoints",), body=body).operations
+
+    def databases(self, branch_id: str) -> Sequence[Database]:
+        """Return a branch's databases."""
+        return self._get(Databases, ("branches", _branch_id(branch_id), "databases")).databases
+
+    def connection_url(
+        self, kind: type[_Url], branch_id: str, database: str, role: str, *, pooled: bool
+    ) -> _Url:
+        """Return a role's connection string, which holds its password."""
+        query: dict[str, str | int | bool] = {
+            "branch_id": _branch_id(branch_id),
+            "database_name": database,
+            "role_name": role,
+            "pooled": pooled,
+        }
+        sealed = self._get(ConnectionUri, ("connection_uri",), query=query, branch_id=branch_id).uri
+        try:
+            return kind.parse(sealed.get_secret_value())
+        except ConnectionUrlError as error:
+            message = f"Neon's connection string cannot be used: {error}"
+            raise ProviderUnavailableError(message, hint=error.hint) from None
+
+    def schema(self, branch_id: str, database: str) -> str:
+        """Return the schema of a branch's database as SQL."""
+        return self._get(
+            Schema, ("branches", _branch_id(branch_id), "schema"), query={"db_name": database}
+        ).sql
+
+    def finish(self, operations: Sequence[Operation]) -> None:
+        """Wait until Neon has done all this.
+
+        Raises:
+            BranchError: Neon failed at one; the message quotes why.
+            BranchBusyError: It was still at work at the deadline.
+        """
+        for begun in operations:
+            operation, wait = begun, _FIRST_POLL
+            while operation.status not in _DONE:
+                if operation.status in _FAILED:
+                    reason = operation.error or operation.status
+                    message = f"Neon could not finish {operation.action}: {reason} (operation {operation.id})"
+                    raise BranchError(message, hint="look at the project in Neon's console, then try again")
+                wait = self._pause(wait, f"Neon's {operation.action} (operation {operation.id})")
+                operation = self._get(OperationAnswer, ("operations", operation.id)).operation
+
+    def settled(self, branch_id: str) -> NeonBranch:
+        """Return the branch once nothing is being done to it.
+
+        Raises:
+            BranchBusyError: Something still was at the deadline.
+        """
+        branch, wait = self.branch(branch_id), _FIRST_POLL
+        while not branch.is_settled:
+            wait = self._pause(wait, f"the branch {branch.name!r} ({branch.current_state})")
+            branch = self.branch(branch_id)
+        return branch
+
+    def _pause(self, seconds: float, what: str) -> float:
+        """Sleep, and return how long to sleep the next time."""
+        if seconds >= self.deadline.remaining():
+            raise BranchBusyError(
+                f"{what} was not done after {self.deadline.seconds:g} s",
+                hint="it may still be: look again in a moment",
+            )
+        time.sleep(seconds)
+        return min(_LONGEST_POLL, seconds * 1.5)
+
+    def _get(
+        self,
+        model: type[_Answer],
+        path: tuple[str, ...],
+        *,
+        query: Mapping[str, str | int | bool] | None = None,
+        branch_id: str | None = None,
+    ) -> _Answer:
+        return _read(model, self._request("GET", path, query=query, branch_id=branch_id))
+
+    def _write(
+        self,
+        model: type[_Answer],
+        method: str,
+        path: tuple[str, ...],
+        *,
+        body: Mapping[str, object],
+        repeatable: bool = False,
+    ) -> _Answer:
+        return _read(model, self._request(method, path, body=body, repeatable=repeatable))
+
+    def _request(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        *,
+        query: Mapping[str, str | int | bool] | None = None,
+        body: Mapping[str, object] | None = None,
+        repeatable: bool | None = None,
+        branch_id: str | None = None,
+    ) -> Answer:
+        try:
+            return self._http.request(
+                method,
+                "projects",
+                self.project_id,
+                *path,
+                query=query,
+                body=body,
+                repeatable=repeatable,
+                deadline=self.deadline,
+            )
+        except HttpAmbiguousError:
+            raise
+        except HttpError as error:
+            named = branch_id or (path[1] if path[0] == "branches" and len(path) > 1 else None)
+            raise translated(error, project_id=self.project_id, branch_id=named) from error
+
+
+def _branch_id(branch_id: str) -> str:
+    """Return the id: the one way of a branch into a request.
+
+    Raises:
+        BranchNameMissingError: It is empty.
+        BranchNameInvalidError: It is no id.
+    """
+    if not _ID.fullmatch(lookup.required(branch_id)):
+        raise BranchNameInvalidError(f"{branch_id!r} is no branch's id")
+    return branch_id
+
+
+def _read(model: type[_Answer], answer: Answer) -> _Answer:
+    try:
+        return model.model_validate(answer.json())
+    except ValidationError as error:
+        what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    except HttpError as error:
+        what = str(error)
+    raise ProviderUnavailableError(
+        f"Neon's answer is not as its API document says: {what} ({answer.request})",
+        hint="is the API's address right, is a proxy between?",
+    )
