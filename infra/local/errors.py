@@ -35,6 +35,18 @@ class ServerAccountError(InfraError):
     code = "SERVER_ACCOUNT_MISSING"
 
 
+class CopyError(InfraError):
+    """A branch's data could not be copied; nothing of the copy is used."""
+
+    code = "COPY_FAILED"
+
+
+class ProgramError(InfraError):
+    """One of PostgreSQL's client programs failed; the message quotes it."""
+
+    code = "PROGRAM_FAILED"
+
+
 class WorldRunningError(InfraError):
     """A local world of this project runs already."""
 

@@ -19,6 +19,7 @@ from api.database.connection_url import PooledUrl
 from infra.local import ports, processes
 from infra.local.errors import PoolerMissingError, PortInUseError, start_error
 from infra.local.home import Home
+from infra.local.postgres import SUPERUSER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,18 @@ _USUAL_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/
 _ADMINISTRATOR: Final = "bough_pooler"
 _CONFIGURATION: Final = "pgbouncer.ini"
 _PORT_HINT: Final = "stop what uses it, or start on another port"
+
+#: Asks the server for a role's verifier. It runs as superuser in the clients' own databases, where
+#: somebody may have changed the search path: every name in it is qualified, the operators too.
+_ROLE_QUERY: Final = (
+    "SELECT rolname, rolpassword FROM pg_catalog.pg_authid"
+    " WHERE rolname OPERATOR(pg_catalog.=) $1 AND rolcanlogin AND NOT rolsuper"
+    " AND (rolvaliduntil IS NULL OR rolvaliduntil OPERATOR(pg_catalog.>) pg_catalog.now())"
+)
+_RULES: Final = f"""\
+host all {SUPERUSER} {ports.LOOPBACK}/32 reject
+host all all {ports.LOOPBACK}/32 scram-sha-256
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ class Pooler:
         folder: Path,
         *,
         postgres: PostgresCluster,
-        users: Mapping[str, str],
+        users: Mapping[str, str] | None,
         port: int | None = None,
         pool_size: int = 20,
         tls: TlsFiles | None = None,
@@ -75,7 +88,8 @@ class Pooler:
             folder: Holds the log and, unless run as root, the configuration (`home.py`).
             postgres: The cluster behind it.
             users: Roles that may connect, with their passwords: PgBouncer needs the plain password
-                to log in to the server with SCRAM. They are kept in a file of mode 0600.
+                to log in to the server with SCRAM. They are kept in a file of mode 0600. With
+                `None` every role may that can log in to the server and is no superuser.
             port: Without one the last port is used again, or a free one when that is taken.
             pool_size: Server connections for each pair of user and database.
             tls: Given, clients must use TLS.
@@ -103,6 +117,15 @@ class Pooler:
                 "client_tls_key_file": str(home.write_private("tls.key", tls.key.read_text())),
             }
         password = secrets.token_urlsafe(24)
+        if users is None:
+            users = {SUPERUSER: postgres.superuser_password()}
+            settings |= {
+                "auth_user": SUPERUSER,
+                "auth_query": _ROLE_QUERY,
+                # A file of rules is the one way to keep out a user who stands in the auth_file.
+                "auth_type": "hba",
+                "auth_hba_file": str(home.write_private("hba.conf", _RULES)),
+            }
         home.write_private("users.txt", _user_list({**users, _ADMINISTRATOR: password}))
         attempts = 1 if port else 3
         for attempt in range(attempts):

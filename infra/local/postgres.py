@@ -102,13 +102,21 @@ class PostgresCluster:
                 break
         return cluster
 
+    @property
+    def data(self) -> Path:
+        """Where the data lies."""
+        return self._home.path / "data"
+
     def superuser_url(self, database: str = "postgres") -> DirectUrl:
         """Return the superuser's URL; the password is random and lies beside the data, mode 0600."""
-        password = (self._home.path / "superuser").read_text()
         return DirectUrl.parse(
-            f"postgresql://{SUPERUSER}:{quote(password)}@{ports.LOOPBACK}:{self.port}"
+            f"postgresql://{SUPERUSER}:{quote(self.superuser_password())}@{ports.LOOPBACK}:{self.port}"
             f"/{quote(database, safe='')}?sslmode=disable"
         )
+
+    def superuser_password(self) -> str:
+        """Return the superuser's password, random for each cluster that was not copied from another."""
+        return (self._home.path / "superuser").read_text()
 
     def _answers(self) -> bool:
         """Say whether a server found running is not just dying or stuck."""

@@ -44,7 +44,7 @@ def spawn(
         account: Whom it runs as, `None` for the current user.
         environment: Variables besides `ENVIRONMENT`.
     """
-    for earlier in _children.values():
+    for earlier in list(_children.values()):  # other threads start and end servers meanwhile
         earlier.poll()  # reaps those that somebody else ended
     with log.open("ab") as output:
         child = subprocess.Popen(  # noqa: S603  the program is ours and no shell is involved
