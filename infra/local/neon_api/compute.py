@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import signal
 import sys
 from typing import TYPE_CHECKING, Final
@@ -14,7 +13,7 @@ import psycopg
 from infra.disk import disk_full_translated
 from infra.errors import InfraError
 from infra.local import pooler as pooler_module
-from infra.local import postgres, processes
+from infra.local import postgres, processes, servers
 from infra.local.errors import ServerStartError
 from infra.local.home import Home
 from infra.local.neon_api.copying import online_copy
@@ -140,7 +139,7 @@ class Compute:
     async def suspend(self) -> None:
         """Cut all connections and end the servers; the ports stay open."""
         self._is_wanted = False
-        await self._alone(lambda: end(self._folder))
+        await self._alone(lambda: _end(self._folder))
         for forwarder in self._forwarders:
             forwarder.cut()
 
@@ -164,7 +163,7 @@ class Compute:
     async def remove(self) -> None:
         """Close, and delete the data."""
         await self.close()
-        await self._alone(lambda: delete(self._folder))
+        await self._alone(lambda: servers.remove_below(self._folder))
 
     @property
     def is_running(self) -> bool:
@@ -208,7 +207,7 @@ class Compute:
             parent._copies += 1
             try:
                 await parent.start()
-                await asyncio.to_thread(_delete_cluster, staging)
+                await asyncio.to_thread(servers.remove_below, staging)
                 await asyncio.to_thread(make, parent._cluster(), staging)
             finally:
                 parent._copies -= 1
@@ -262,7 +261,7 @@ class Compute:
             self._pooler.restart()
 
     def _replace_data(self, staging: Path) -> None:
-        end(self._folder)
+        _end(self._folder)
         own, new = Home.of(self._folder / "postgres"), Home.of(staging)
         with disk_full_translated(own.path):
             own.write_private("superuser", (new.path / "superuser").read_text())
@@ -276,7 +275,7 @@ class Compute:
         if (its.path / "data").exists():
             return
         self._is_wanted = False
-        end(self._folder)
+        _end(self._folder)
         its.write_private("superuser", (own.path / "superuser").read_text())
         (own.path / "data").rename(its.path / "data")
 
@@ -289,42 +288,16 @@ class Compute:
         return row != (0,)
 
 
-def running(folder: Path) -> dict[str, int]:
-    """Return the pids of a branch's servers, whoever started them."""
-    found = {
-        name: find(folder / name)
-        for name, find in (("pooler", pooler_module.running), ("postgres", postgres.running))
-        if (folder / name).exists()
-    }
-    return {name: pid for name, pid in found.items() if pid is not None}
+def _end(folder: Path) -> None:
+    """End a branch's servers, also those that a killed control plane left."""
+    if (pid := _found(pooler_module.running, folder / "pooler")) is not None:
+        processes.end(pid, patience=1.0)  # it has nothing to lose
+    if (pid := _found(postgres.running, folder / "postgres")) is not None:
+        processes.end(pid, signal.SIGINT, patience=30.0)
 
 
-def end(folder: Path) -> list[str]:
-    """End a branch's servers, whoever started them; return what was ended."""
-    pids = running(folder)
-    for name, pid in pids.items():
-        if name == "pooler":
-            processes.end(pid, patience=1.0)  # it has nothing to lose
-        else:
-            processes.end(pid, signal.SIGINT, patience=30.0)
-    return list(pids)
-
-
-def delete(folder: Path) -> None:
-    """End a branch's servers and delete its data, wherever it lies."""
-    end(folder)
-    for name in ("pooler", "postgres", "new"):
-        _delete_cluster(folder / name)
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
-def _delete_cluster(folder: Path) -> None:
-    """Delete a server's files; a copy of the schema alone may have left a running one."""
-    if folder.exists():
-        if (pid := postgres.running(folder)) is not None:
-            processes.end(pid, signal.SIGKILL)
-        Home.of(folder).remove(folder)
+def _found(find: Callable[[Path], int | None], folder: Path) -> int | None:
+    return find(folder) if folder.exists() else None
 
 
 def _runs(server: PostgresCluster | Pooler | None) -> bool:
