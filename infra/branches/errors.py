@@ -121,3 +121,16 @@ class TargetUnmarkedError(TargetError):
     """The connected database says of no branch that it is it."""
 
     code = "TARGET_UNMARKED"
+
+
+class PullRequestsUnknownError(BranchError):
+    """Which pull requests are open cannot be told for certain; nothing was deleted for it."""
+
+    code = "PULL_REQUESTS_UNKNOWN"
+
+
+class SweepPatternError(BranchError):
+    """The pattern of the names does not say where the pull request's number is."""
+
+    code = "SWEEP_PATTERN_INVALID"
+    exit_code = 2
