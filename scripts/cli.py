@@ -7,7 +7,7 @@ import sys
 import typer
 
 from infra.errors import InfraError
-from scripts import migrate, output, package, seed, up
+from scripts import doctor, migrate, output, package, seed, up
 
 app = typer.Typer(
     name="bough",
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(up.down)
 app.command()(up.status)
+app.command()(doctor.doctor)
 app.command()(package.package)
 app.command()(seed.seed)
 app.add_typer(migrate.app, name="migrate")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _USUAL_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin")
 _ADMINISTRATOR: Final = "bough_pooler"
 _CONFIGURATION: Final = "pgbouncer.ini"
+#: Clients that one takes.
+MAX_CLIENTS: Final = 1000
 _PORT_HINT: Final = "stop what uses it, or start on another port"
 
 #: Asks the server for a role's verifier. It runs as superuser in the clients' own databases, where
@@ -221,7 +223,7 @@ def _settings(home: Home, program: Path, pool_size: int) -> dict[str, str]:
         "pidfile": str(home.path / "pgbouncer.pid"),
         "pool_mode": "transaction",
         "default_pool_size": str(pool_size),
-        "max_client_conn": "1000",
+        "max_client_conn": str(MAX_CLIENTS),
         # As at Neon: every other startup parameter is refused, so code that relies on one fails here.
         "ignore_startup_parameters": "extra_float_digits",
         "server_tls_sslmode": "disable",
