@@ -1,0 +1,117 @@
+"""The computes of all branches that have data, and the ports that they are given."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING, Final
+
+from infra.local import ports
+from infra.local.errors import PortInUseError
+from infra.local.neon_api import errors
+from infra.local.neon_api.compute import Compute
+from infra.local.neon_api.state import BranchState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.local.neon_api.state import Branch, State, Store
+
+_logger: Final = logging.getLogger(__name__)
+
+#: Below the ports that Linux and macOS give to outgoing connections: one of those could hold a
+#: port just when it is wanted again.
+_PORTS: Final = range(20000, 32768)
+
+
+class Computes:
+    """Finds a branch's compute; there is one for each, as long as the branch exists."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        """Know where data lies.
+
+        Args:
+            folder: Holds a folder for the data of each branch.
+            store: Knows which it is.
+        """
+        self._folder = folder
+        self._store = store
+        self._known: dict[str, Compute] = {}
+        self._listening: set[str] = set()
+
+    def of(self, branch_id: str) -> Compute:
+        """Return the branch's compute."""
+        if branch_id not in self._known:
+            branch = self._store.state.branches[branch_id]
+            identity = {"neon.project_id": branch.project_id, "neon.branch_id": branch.id}
+            if endpoint := self._store.state.endpoint_of(branch_id):
+                identity["neon.endpoint_id"] = endpoint.id
+            self._known[branch_id] = Compute(self._folder / branch_id, identity)
+        return self._known[branch_id]
+
+    def beside(self, branch_id: str) -> Compute:
+        """Return a compute that never runs, to make data in that will be the branch's."""
+        return Compute(self._folder / f"{branch_id}.new", {})
+
+    def is_running(self, branch_id: str) -> bool:
+        """Say whether the branch's servers run."""
+        return branch_id in self._known and self._known[branch_id].is_running
+
+    async def ready(self, branch: Branch) -> Compute:
+        """Return the branch's compute, started, or refuse with 422 while there is none."""
+        if branch.current_state is not BranchState.READY:
+            raise errors.refused("branch not ready yet")
+        compute = self.of(branch.id)
+        await compute.start()
+        return compute
+
+    async def listen(self, branch_id: str) -> None:
+        """Open the ports of the branch's endpoint; others where a stranger has taken one."""
+        endpoint = self._store.state.endpoint_of(branch_id)
+        if endpoint is None or branch_id in self._listening:
+            return
+        self._listening.add(branch_id)
+        try:
+            await self.of(branch_id).listen(endpoint.direct_port, endpoint.pooled_port)
+        except PortInUseError as error:
+            with self._store.change() as state:
+                moved = state.endpoints[endpoint.id]
+                moved.direct_port, moved.pooled_port = free_ports(state)
+            _logger.warning(
+                "%s; the endpoint %s has moved to %d and %d",
+                error, endpoint.id, moved.direct_port, moved.pooled_port,
+            )  # fmt: skip
+            await self.of(branch_id).listen(moved.direct_port, moved.pooled_port)
+
+    async def forget(self, branch_id: str) -> None:
+        """Close the branch's compute; its data stays."""
+        await self._taken_out(branch_id).close()
+
+    async def remove(self, branch_id: str) -> None:
+        """Close the branch's compute and delete its data."""
+        await self._taken_out(branch_id).remove()
+
+    async def come_back(self) -> None:
+        """Open the ports of all endpoints again, as a start does; their servers start when needed."""
+        for endpoint in list(self._store.state.endpoints.values()):
+            branch = self._store.state.branches[endpoint.branch_id]
+            if branch.deleted_at is None and branch.current_state is not BranchState.INIT:
+                await self.listen(branch.id)
+
+    async def close(self) -> None:
+        """Close all computes; their data stays."""
+        await asyncio.gather(*(self.forget(branch_id) for branch_id in list(self._known)))
+
+    def _taken_out(self, branch_id: str) -> Compute:
+        compute = self.of(branch_id)
+        del self._known[branch_id]
+        self._listening.discard(branch_id)
+        return compute
+
+
+def free_ports(state: State) -> tuple[int, int]:
+    """Return a direct and a pooled port that are free and nobody's, now or when it is awake."""
+    taken = {port for each in state.endpoints.values() for port in (each.direct_port, each.pooled_port)}
+    free = [port for port in random.sample(_PORTS, 50) if port not in taken and ports.is_free(port)]
+    return free[0], free[1]
