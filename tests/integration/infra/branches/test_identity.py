@@ -43,6 +43,8 @@ def owner(empty_database: Database) -> Iterator[psycopg.Connection]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
     """A server that says of itself which branch it is, as a local branch's does."""
     settings = {"neon.project_id": SERVER.project_id, "neon.branch_id": SERVER.branch_id}
+    # Defined by PostgreSQL itself, as Neon's extension defines Neon's.
+    settings |= {"cluster_name": SERVER.project_id, "bonjour_name": SERVER.branch_id}
     cluster = PostgresCluster.start(tmp_path_factory.mktemp("server"), durable=False, settings=settings)
     with connected(cluster.superuser_url()) as connection:
         connection.execute("CREATE ROLE someone LOGIN PASSWORD 'someone' CREATEDB")
@@ -122,6 +124,30 @@ class TestRead:
         monkeypatch.setenv("PGOPTIONS", "-c neon.branch_id=br-other")
         with connected(app) as connection:
             assert identity.read(connection) is None
+
+    @pytest.mark.parametrize(
+        ("project", "branch", "said"),
+        [
+            ("cluster_name", "bonjour_name", SERVER),
+            ("application_name", "bonjour_name", None),
+            ("application_name", "search_path", None),
+            ("cluster_name", "neon.branch_id", None),
+        ],
+    )
+    def test_believes_defined_settings_by_their_source(
+        self,
+        app: DirectUrl,
+        monkeypatch: pytest.MonkeyPatch,
+        project: str,
+        branch: str,
+        said: BranchIdentity | None,
+    ) -> None:
+        """On Neon a library defines the settings: both must come from the server's configuration."""
+        monkeypatch.setattr(identity, "_PROJECT", project)
+        monkeypatch.setattr(identity, "_BRANCH", branch)
+        with connected(app, application_name="other") as connection:
+            connection.execute("SET search_path = 'br-other'")
+            assert identity.read(connection) == said
 
     def test_needs_project_and_branch(self, owner: psycopg.Connection) -> None:
         """Half of an identity, or one that only the session knows, is none."""
