@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from infra.branches.errors import BranchNameMissingError, BranchNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.branches.provider import Branch
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+#: A branch, in the kit's words or its provider's.
+_Branch = TypeVar("_Branch", bound=_Named)
 
 #: Of the names in a hint.
 _NEAREST: Final = 5
@@ -29,7 +39,7 @@ def required(branch: str) -> str:
     )
 
 
-def find(branches: Sequence[Branch], wanted: str) -> Branch | None:
+def find(branches: Sequence[_Branch], wanted: str) -> _Branch | None:
     """Return the branch with this id, else the one with this name, if any.
 
     Raises:
@@ -41,7 +51,7 @@ def find(branches: Sequence[Branch], wanted: str) -> Branch | None:
     return by_id.get(wanted) or by_name.get(wanted)
 
 
-def get(branches: Sequence[Branch], wanted: str) -> Branch:
+def get(branches: Sequence[_Branch], wanted: str) -> _Branch:
     """Return the branch with this id or name.
 
     Raises:
@@ -54,7 +64,7 @@ def get(branches: Sequence[Branch], wanted: str) -> Branch:
     return found
 
 
-def not_found(branches: Sequence[Branch], wanted: str) -> BranchNotFoundError:
+def not_found(branches: Sequence[_Named], wanted: str) -> BranchNotFoundError:
     """Return the error for a branch that is not there; its hint has the nearest names."""
     names = [branch.name for branch in branches]
     nearest = difflib.get_close_matches(wanted, names, n=_NEAREST, cutoff=0.5)

@@ -14,6 +14,7 @@ from infra.branches.errors import (
     BranchBusyError,
     BranchError,
     BranchNameInvalidError,
+    BranchNotFoundError,
     ProjectNotFoundError,
     ProviderUnavailableError,
 )
@@ -83,7 +84,7 @@ class NeonApi:
         query: dict[str, str | int | bool] = {"limit": _PAGE, "sort_by": "created_at", "sort_order": "asc"}
         seen: set[str] = set()
         while True:
-            page = self._get(BranchPage, ("branches",), query=query)
+            page = self._ask(BranchPage, "branches", query=query)
             branches |= {branch.id: branch for branch in page.branches}
             cursor = page.pagination.next
             # A cursor may come with the last page, with an empty one, or again and again.
@@ -94,7 +95,7 @@ class NeonApi:
 
     def branch(self, branch_id: str) -> NeonBranch:
         """Return a branch."""
-        return self._get(BranchAnswer, ("branches", _branch_id(branch_id))).branch
+        return self._ask(BranchAnswer, "branches", _branch_id(branch_id)).branch
 
     def create_branch(self, body: Mapping[str, object]) -> BranchAnswer:
         """Begin a branch.
@@ -103,18 +104,28 @@ class NeonApi:
             HttpAmbiguousError: It may have been begun.
             ConflictError: There is one of this name.
         """
-        return self._write(BranchAnswer, "POST", ("branches",), body=body)
+        return self._ask(BranchAnswer, "branches", method="POST", body=body)
 
     def update_branch(self, branch_id: str, changes: Mapping[str, object]) -> BranchAnswer:
         """Set fields of a branch."""
-        path = ("branches", _branch_id(branch_id))
-        return self._write(BranchAnswer, "PATCH", path, body={"branch": changes}, repeatable=True)
+        return self._ask(
+            BranchAnswer,
+            "branches",
+            _branch_id(branch_id),
+            method="PATCH",
+            body={"branch": changes},
+            repeatable=True,
+        )
 
     def delete_branch(self, branch_id: str) -> Sequence[Operation]:
         """Begin to delete a branch; nothing is begun where it is gone."""
-        path = ("branches", _branch_id(branch_id))
-        answer = self._request("DELETE", path, repeatable=True)
-        return _read(OperationsAnswer, answer).operations if answer.text.strip() else ()
+        try:
+            answer = self._ask(
+                OperationsAnswer, "branches", _branch_id(branch_id), method="DELETE", repeatable=True
+            )
+        except BranchNotFoundError:
+            return ()
+        return answer.operations
 
     def restore_branch(self, branch_id: str, body: Mapping[str, object]) -> BranchAnswer:
         """Begin to replace a branch's data.
@@ -122,11 +133,11 @@ class NeonApi:
         Raises:
             HttpAmbiguousError: It may have been begun.
         """
-        return self._write(BranchAnswer, "POST", ("branches", _branch_id(branch_id), "restore"), body=body)
+        return self._ask(BranchAnswer, "branches", _branch_id(branch_id), "restore", method="POST", body=body)
 
     def endpoints(self, branch_id: str) -> Sequence[Endpoint]:
         """Return a branch's computes."""
-        return self._get(Endpoints, ("branches", _branch_id(branch_id), "endpoints")).endpoints
+        return self._ask(Endpoints, "branches", _branch_id(branch_id), "endpoints").endpoints
 
     def create_endpoint(self, branch_id: str, options: Mapping[str, object]) -> Sequence[Operation]:
         """Begin a compute of a branch.
@@ -136,11 +147,11 @@ class NeonApi:
             ConflictError: There is one for reading and writing.
         """
         body = {"endpoint": {"branch_id": _branch_id(branch_id), **options}}
-        return self._write(OperationsAnswer, "POST", ("endpoints",), body=body).operations
+        return self._ask(OperationsAnswer, "endpoints", method="POST", body=body).operations
 
     def databases(self, branch_id: str) -> Sequence[Database]:
         """Return a branch's databases."""
-        return self._get(Databases, ("branches", _branch_id(branch_id), "databases")).databases
+        return self._ask(Databases, "branches", _branch_id(branch_id), "databases").databases
 
     def connection_url(
         self, kind: type[_Url], branch_id: str, database: str, role: str, *, pooled: bool
@@ -152,7 +163,7 @@ class NeonApi:
             "role_name": role,
             "pooled": pooled,
         }
-        sealed = self._get(ConnectionUri, ("connection_uri",), query=query, branch_id=branch_id).uri
+        sealed = self._ask(ConnectionUri, "connection_uri", query=query, branch_id=branch_id).uri
         try:
             return kind.parse(sealed.get_secret_value())
         except ConnectionUrlError as error:
@@ -161,9 +172,7 @@ class NeonApi:
 
     def schema(self, branch_id: str, database: str) -> str:
         """Return the schema of a branch's database as SQL."""
-        return self._get(
-            Schema, ("branches", _branch_id(branch_id), "schema"), query={"db_name": database}
-        ).sql
+        return self._ask(Schema, "branches", _branch_id(branch_id), "schema", query={"db_name": database}).sql
 
     def finish(self, operations: Sequence[Operation]) -> None:
         """Wait until Neon has done all this.
@@ -179,8 +188,8 @@ class NeonApi:
                     reason = operation.error or operation.status
                     message = f"Neon could not finish {operation.action}: {reason} (operation {operation.id})"
                     raise BranchError(message, hint="look at the project in Neon's console, then try again")
-                wait = self._pause(wait, f"Neon's {operation.action} (operation {operation.id})")
-                operation = self._get(OperationAnswer, ("operations", operation.id)).operation
+                wait = self.pause(wait, f"Neon's {operation.action} (operation {operation.id})")
+                operation = self._ask(OperationAnswer, "operations", operation.id).operation
 
     def settled(self, branch_id: str) -> NeonBranch:
         """Return the branch once nothing is being done to it.
@@ -190,12 +199,16 @@ class NeonApi:
         """
         branch, wait = self.branch(branch_id), _FIRST_POLL
         while not branch.is_settled:
-            wait = self._pause(wait, f"the branch {branch.name!r} ({branch.current_state})")
+            wait = self.pause(wait, f"the branch {branch.name!r} ({branch.current_state})")
             branch = self.branch(branch_id)
         return branch
 
-    def _pause(self, seconds: float, what: str) -> float:
-        """Sleep, and return how long to sleep the next time."""
+    def pause(self, seconds: float, what: str) -> float:
+        """Sleep, and return how long to sleep the next time.
+
+        Raises:
+            BranchBusyError: That would be beyond the deadline.
+        """
         if seconds >= self.deadline.remaining():
             raise BranchBusyError(
                 f"{what} was not done after {self.deadline.seconds:g} s",
@@ -204,39 +217,29 @@ class NeonApi:
         time.sleep(seconds)
         return min(_LONGEST_POLL, seconds * 1.5)
 
-    def _get(
+    def _ask(
         self,
         model: type[_Answer],
-        path: tuple[str, ...],
-        *,
-        query: Mapping[str, str | int | bool] | None = None,
-        branch_id: str | None = None,
-    ) -> _Answer:
-        return _read(model, self._request("GET", path, query=query, branch_id=branch_id))
-
-    def _write(
-        self,
-        model: type[_Answer],
-        method: str,
-        path: tuple[str, ...],
-        *,
-        body: Mapping[str, object],
-        repeatable: bool = False,
-    ) -> _Answer:
-        return _read(model, self._request(method, path, body=body, repeatable=repeatable))
-
-    def _request(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        *,
+        *path: str,
+        method: str = "GET",
         query: Mapping[str, str | int | bool] | None = None,
         body: Mapping[str, object] | None = None,
         repeatable: bool | None = None,
         branch_id: str | None = None,
-    ) -> Answer:
+    ) -> _Answer:
+        """Send a request about the project, and read its answer.
+
+        Args:
+            model: Of the answer; one without a body is read as an empty object.
+            path: Below the project's.
+            method: In capitals.
+            query: Parameters.
+            body: To be sent as JSON.
+            repeatable: Whether doing it twice is the same as once; without it, only for GET.
+            branch_id: That the request names elsewhere than in its path.
+        """
         try:
-            return self._http.request(
+            answer = self._http.request(
                 method,
                 "projects",
                 self.project_id,
@@ -251,6 +254,7 @@ class NeonApi:
         except HttpError as error:
             named = branch_id or (path[1] if path[0] == "branches" and len(path) > 1 else None)
             raise translated(error, project_id=self.project_id, branch_id=named) from error
+        return _read(model, answer)
 
 
 def _branch_id(branch_id: str) -> str:
@@ -260,14 +264,15 @@ def _branch_id(branch_id: str) -> str:
         BranchNameMissingError: It is empty.
         BranchNameInvalidError: It is no id.
     """
-    if not _ID.fullmatch(lookup.required(branch_id)):
+    lookup.required(branch_id)
+    if not _ID.fullmatch(branch_id):
         raise BranchNameInvalidError(f"{branch_id!r} is no branch's id")
     return branch_id
 
 
 def _read(model: type[_Answer], answer: Answer) -> _Answer:
     try:
-        return model.model_validate(answer.json())
+        return model.model_validate(answer.json() if answer.text.strip() else {})
     except ValidationError as error:
         what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
     except HttpError as error:

@@ -1,0 +1,252 @@
+"""Branches at Neon, and on this machine: the local control plane speaks the same API."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Self
+
+from api.database.connection_url import DirectUrl, PooledUrl
+from infra.branches import lookup, neon_creation, neon_guards, provisioning
+from infra.branches.errors import BranchError, NotSupportedError, ProviderAuthError
+from infra.branches.moments import checked_expiry, checked_past, rfc3339
+from infra.branches.neon_access import NeonAccess
+from infra.branches.neon_api import NeonApi
+from infra.branches.neon_restore import restore
+from infra.deadline import Deadline
+from infra.http import HttpClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from infra.branches.neon_answers import NeonBranch
+    from infra.branches.provider import Branch, BranchSpec, DatabaseRole
+
+BASE_URL: Final = "https://console.neon.tech/api/v2"
+#: Seconds for one method, waits included: a copy of a large local branch takes the longest.
+_DEADLINE: Final = 300.0
+
+
+class NeonProvider:
+    """The branches of one Neon project; see `BranchProvider`. Threads may share it.
+
+    `close` it, or use it in `with`.
+    """
+
+    def __init__(
+        self,
+        project_id: str,
+        token: str,
+        *,
+        announce: Callable[[str], None],
+        base_url: str = BASE_URL,
+        database: str | None = None,
+        owner_role: str | None = None,
+        application_role: str = "bough_app",
+        deadline: float = _DEADLINE,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            project_id: As Neon's console shows it.
+            token: An API key that may act on the project.
+            announce: Is told of every wait, in one sentence.
+            base_url: Of the API: Neon's, or a local control plane's.
+            database: Without one, the only one of each branch.
+            owner_role: Without one, the database's owner.
+            application_role: What requests log in as.
+            deadline: Seconds for one method with all its waits.
+
+        Raises:
+            ProviderAuthError: The token is empty.
+            ProjectNotFoundError: This cannot be a project's id.
+            HttpConfigurationError: The address or the token cannot be used.
+        """
+        if not token:
+            raise ProviderAuthError("there is no API key for Neon", hint="set NEON_API_KEY")
+        self._http = HttpClient(base_url, token, service="Neon", announce=announce)
+        self._project_id = project_id
+        self._announce = announce
+        self._access = NeonAccess(database, owner_role, application_role)
+        self._deadline = deadline
+        self._api()
+
+    def __enter__(self) -> Self:
+        """Return the provider."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the provider."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to Neon's API."""
+        self._http.close()
+
+    @property
+    def project_id(self) -> str:
+        """The project that all methods act on."""
+        return self._project_id
+
+    def create(self, spec: BranchSpec) -> Branch:
+        """Return the branch of this name, made unless it exists; ready, with its application role."""
+        api = self._api()
+        branch = neon_creation.create(api, spec, self._announce)
+        self._provision(api, branch.id)
+        return branch.to_branch()
+
+    def get(self, branch: str) -> Branch:
+        """Return a branch."""
+        return _find(self._api(), branch)[0].to_branch()
+
+    def list(self) -> Sequence[Branch]:
+        """Return all branches, oldest first."""
+        return [branch.to_branch() for branch in self._api().branches()]
+
+    def reset(self, branch: str) -> Branch:
+        """Make the branch what its parent is now. Its own changes are lost, its URLs stay.
+
+        Raises:
+            NotSupportedError: It has no parent.
+            BranchProtectedError: It is protected, or the parent of others.
+        """
+        api = self._api()
+        found, branches = _find(api, branch)
+        if found.parent_id is None:
+            raise NotSupportedError(
+                f"the branch {found.name!r} has no parent to be reset to",
+                hint="restore it to a moment of its own past: `bough branch restore`",
+            )
+        neon_guards.refuse_protected(found, "be reset")
+        neon_guards.refuse_parent(found, branches, "be reset")
+        return self._restored(api, found, {"source_branch_id": found.parent_id})
+
+    def restore(self, branch: str, at: datetime, *, preserve_as: str | None = None) -> Branch:
+        """Take the branch back to a moment of its own past.
+
+        Neon always keeps the present as another branch, the new parent of the branch's children:
+        without `preserve_as` under the branch's name with the time of the restore.
+        """
+        at = checked_past(at)
+        if preserve_as is not None:
+            preserve_as = neon_creation.checked_name(preserve_as)
+        api = self._api()
+        found, branches = _find(api, branch)
+        neon_guards.refuse_protected(found, "be restored")
+        if preserve_as is None:
+            preserve_as = f"{found.name[:200]}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            self._announce(f"the present of {found.name!r} is kept as the branch {preserve_as!r}")
+        neon_guards.refuse_taken(preserve_as, branches)
+        return self._restored(
+            api,
+            found,
+            {
+                "source_branch_id": found.id,
+                "source_timestamp": rfc3339(at),
+                "preserve_under_name": preserve_as,
+            },
+        )
+
+    def set_expiry(self, branch: str, at: datetime | None) -> Branch:
+        """Let the provider delete the branch at a time, or never."""
+        if at is not None:
+            at = checked_expiry(at)
+        api = self._api()
+        found, branches = _find(api, branch)
+        if at is not None:
+            _refuse_to_end(found, branches, "expire")
+        return _updated(api, found, {"expires_at": None if at is None else rfc3339(at)})
+
+    def protect(self, branch: str, *, on: bool) -> Branch:
+        """Protect a branch from deletion and reset, or no longer."""
+        api = self._api()
+        found, _ = _find(api, branch)
+        if on and found.expires_at is not None:
+            raise BranchError(
+                f"the branch {found.name!r} expires at {rfc3339(found.expires_at)}, and cannot be protected",
+                hint=f"let it stay first: `bough branch expire {found.name} --never`",
+            )
+        if found.protected is on:
+            return found.to_branch()
+        return _updated(api, found, {"protected": on})
+
+    def delete(self, branch: str) -> None:
+        """Delete a branch; nothing happens when it is gone already. Neon keeps it for 7 days."""
+        wanted = lookup.required(branch)
+        api = self._api()
+        branches = api.branches()
+        found = lookup.find(branches, wanted)
+        if found is None:
+            return
+        _refuse_to_end(found, branches, "be deleted")
+        api.finish(api.delete_branch(found.id))
+
+    def direct_url(self, branch: str, role: DatabaseRole) -> DirectUrl:
+        """Return the direct connection string, **with the password**."""
+        api = self._api()
+        return self._access.url(api, _find(api, branch)[0].id, DirectUrl, role)
+
+    def pooled_url(self, branch: str, role: DatabaseRole) -> PooledUrl:
+        """Return the connection string through the pooler, **with the password**."""
+        api = self._api()
+        return self._access.url(api, _find(api, branch)[0].id, PooledUrl, role)
+
+    def schema(self, branch: str) -> str:
+        """Return the branch's schema as SQL."""
+        api = self._api()
+        return self._schema(api, _find(api, branch)[0])
+
+    def diff(self, base: str, branch: str) -> str:
+        """Return how the schema of `branch` differs from that of `base`: a unified diff, empty when equal."""
+        base = lookup.required(base)
+        api = self._api()
+        found, branches = _find(api, branch)
+        compared = [lookup.get(branches, base), found]
+        old, new = (self._schema(api, each).splitlines(keepends=True) for each in compared)
+        return "".join(difflib.unified_diff(old, new, compared[0].name, compared[1].name))
+
+    def _api(self) -> NeonApi:
+        """Return the API for the requests of one method, whose time begins now."""
+        return NeonApi(self._http, self._project_id, Deadline(self._deadline))
+
+    def _restored(self, api: NeonApi, found: NeonBranch, body: dict[str, object]) -> Branch:
+        branch = restore(api, found, body, self._announce)
+        # The data came with the application role, and the password, of wherever it is from.
+        self._provision(api, found.id)
+        return branch.to_branch()
+
+    def _provision(self, api: NeonApi, branch_id: str) -> None:
+        provisioning.provision(
+            self._access.urls(api, branch_id),
+            application=self._access.application_role,
+            deadline=api.deadline,
+            announce=self._announce,
+        )
+
+    def _schema(self, api: NeonApi, branch: NeonBranch) -> str:
+        sql = api.schema(branch.id, self._access.database_of(api, branch.id))
+        # pg_dump's random keys would make every two dumps differ.
+        lines = sql.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith(("\\restrict", "\\unrestrict")))
+
+
+def _find(api: NeonApi, branch: str) -> tuple[NeonBranch, Sequence[NeonBranch]]:
+    """Return the branch with this id or name, and all."""
+    wanted = lookup.required(branch)
+    branches = api.branches()
+    return lookup.get(branches, wanted), branches
+
+
+def _refuse_to_end(branch: NeonBranch, branches: Sequence[NeonBranch], what: str) -> None:
+    neon_guards.refuse_default(branch, what)
+    neon_guards.refuse_protected(branch, what)
+    neon_guards.refuse_parent(branch, branches, what)
+
+
+def _updated(api: NeonApi, branch: NeonBranch, changes: dict[str, object]) -> Branch:
+    answer = api.update_branch(branch.id, changes)
+    api.finish(answer.operations)
+    return answer.branch.to_branch()

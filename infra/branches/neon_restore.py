@@ -1,0 +1,59 @@
+"""A branch's data replaced at Neon, once, whatever happens on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from infra.branches.errors import BranchError, ProviderUnavailableError
+from infra.branches.neon_errors import history_translated
+from infra.http_errors import HttpAmbiguousError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from infra.branches.neon_answers import NeonBranch
+    from infra.branches.neon_api import NeonApi
+
+_TRIES: Final = 3
+
+
+def restore(
+    api: NeonApi, branch: NeonBranch, body: Mapping[str, object], announce: Callable[[str], None]
+) -> NeonBranch:
+    """Replace the branch's data, and return it once nothing is under way on it.
+
+    Args:
+        api: Of the project.
+        branch: As it is before.
+        body: Of the request.
+        announce: Is told when an answer was lost.
+
+    Raises:
+        HistoryError: Neon keeps nothing of the moment.
+    """
+    for _ in range(_TRIES):
+        try:
+            answer = api.restore_branch(branch.id, body)
+        except HttpAmbiguousError as error:
+            lost = str(error)
+        except BranchError as error:
+            raise history_translated(error) from error.__cause__
+        else:
+            api.finish(answer.operations)
+            return api.settled(branch.id)
+        announce(f"{lost}; looking whether {branch.name!r} was restored")
+        if _has_begun(api, branch, body.get("preserve_under_name")):
+            return api.settled(branch.id)
+    message = f"the branch {branch.name!r} was not restored after {_TRIES} tries: {lost}"
+    raise ProviderUnavailableError(message, hint="try again later; Neon's status is at neonstatus.com")
+
+
+def _has_begun(api: NeonApi, before: NeonBranch, preserved: object) -> bool:
+    """Return whether the lost request was done, by what it leaves behind."""
+    branches = {branch.id: branch for branch in api.branches()}
+    now = branches.get(before.id, before)
+    return (
+        not now.is_settled
+        or now.last_reset_at != before.last_reset_at
+        or any(branch.name == preserved for branch in branches.values())
+    )
