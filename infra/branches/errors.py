@@ -53,6 +53,12 @@ class BranchDiffersError(BranchError):
     code = "BRANCH_DIFFERS"
 
 
+class BranchConflictError(BranchError):
+    """What was to be made is there already; adapters then look at it."""
+
+    code = "BRANCH_CONFLICT"
+
+
 class BranchLimitError(BranchError):
     """The project has as many branches as it may have; the hint says which could go."""
 

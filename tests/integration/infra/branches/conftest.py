@@ -1,13 +1,21 @@
-"""A scripted Neon, and the adapter on it."""
+"""Hosts of branches: real databases behind each adapter, and a scripted Neon for what cannot be provoked."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.branches import neon_api, neon_creation
 from infra.branches.neon import NeonProvider
+from tests.support.branch_hosts import supabase_host
 from tests.support.scripted_api import ScriptedApi
 from tests.support.scripted_neon import PROJECT, ScriptedNeon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.branch_hosts import BranchHost, SupabaseHost
 
 
 @pytest.fixture
@@ -39,3 +47,19 @@ def provider(api, said, monkeypatch):
     monkeypatch.setattr("infra.branches.neon.provisioning.provision", lambda *_, **__: None)
     with NeonProvider(PROJECT, "key", base_url=api.url, announce=said.append, deadline=3.0) as provider:
         yield provider
+
+
+@pytest.fixture(scope="session")
+def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseHost]:
+    """A Supabase project whose production has the table `note` with a row."""
+    with supabase_host(tmp_path_factory.mktemp("supabase")) as host:
+        host.migrate("CREATE TABLE note (id int PRIMARY KEY, body text)")
+        host.stub.production.execute("INSERT INTO note VALUES (1, 'production')")
+        yield host
+
+
+@pytest.fixture(scope="session", params=["supabase"])
+def host(request: pytest.FixtureRequest) -> BranchHost:
+    """Each provider in turn, with the same project."""
+    found: BranchHost = request.getfixturevalue(request.param)
+    return found
