@@ -83,10 +83,17 @@ class Compute:
         self._watching: asyncio.Task[None] | None = None
         self._is_wanted = False
         self._copies = 0
+        # Clients that come while the data is made wait for it, as at Neon.
+        self._made = asyncio.Event()
+        if (Home.of(folder / "postgres").path / "data").exists():
+            self._made.set()
 
     async def create(self) -> None:
         """Make the data of a root branch: a new cluster with the role `neon_superuser`; again is harmless."""
-        await self._alone(self._create)
+        try:
+            await self._alone(self._create)
+        finally:
+            self._made.set()
 
     async def copy(self, parent: Compute) -> None:
         """Make the data by online copy of the serving parent; what a killed copy left is replaced.
@@ -107,6 +114,7 @@ class Compute:
         """
         async with heir._lock:
             await self._alone(lambda: self._hand_over(heir))
+        heir._made.set()
 
     async def listen(self, direct_port: int | None, pooled_port: int | None) -> tuple[int, int]:
         """Open the public ports, these or free ones; return them.
@@ -214,7 +222,10 @@ class Compute:
             self._is_wanted = False
             await self._alone(lambda: self._replace_data(staging))
 
-        await asyncio.shield(asyncio.create_task(make_and_replace()))
+        try:
+            await asyncio.shield(asyncio.create_task(make_and_replace()))
+        finally:
+            self._made.set()
 
     async def _watch(self) -> None:
         """Start again what ended by itself: clients of a living pooler wait for its server."""
@@ -229,10 +240,12 @@ class Compute:
                     self._is_wanted = False
 
     async def _direct_target(self) -> int:
+        await self._made.wait()
         await self.start()
         return self._cluster().port
 
     async def _pooled_target(self) -> int:
+        await self._made.wait()
         await self.start()
         return self._pooler.port if self._pooler else self._cluster().port
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from infra.local.neon_api import answers, backend, branches, errors, requests
 from infra.local.neon_api.backend import answer, nothing
 from infra.local.neon_api.plans import plan
-from infra.local.neon_api.state import Action
+from infra.local.neon_api.state import Action, now
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -62,6 +62,9 @@ async def create_branch(request: Request) -> Response:
         branch, planned = branches.create(state, request.path_params["project_id"], wanted, here.limits)
         if wanted.endpoints:
             here.require_room_for_compute(branch)
+    if not any(each.action is Action.APPLY_CONFIG for each in planned):
+        # The connection strings in the answer work from now on; passwords that are renewed come first.
+        await here.computes.listen(branch.id)
     document = {
         "branch": answers.branch(branch),
         "endpoints": here.endpoint_documents(branch),
@@ -124,7 +127,9 @@ async def restore_branch(request: Request) -> Response:
         branch = here.branch(request)
         planned = branches.restore(state, branch, wanted, here.limits)
     # As it is going to be.
-    document = answers.branch(branch) | {"parent_id": wanted.source_branch_id}
+    document = answers.branch(
+        branch.model_copy(update={"parent_id": wanted.source_branch_id, "last_reset_at": now()})
+    )
     return answer(200, {"branch": document}, planned)
 
 
