@@ -17,6 +17,8 @@ class LoopbackServer(ThreadingHTTPServer):
     """Serves on a free port, from threads, until it is stopped."""
 
     daemon_threads = True
+    #: Fifty clients at once are not too many.
+    request_queue_size = 128
 
     def __init__(self, handler: type[Handler]) -> None:
         """Listen."""

@@ -1,4 +1,7 @@
-"""A control plane of the test's own: the real process, on its own folder, with faults."""
+"""A control plane of the test's own: the real process, on its own folder, with faults.
+
+Every exchange with it is held to the API's published document, where that is at hand.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from infra.local import control_plane
+from infra.local import control_plane, processes
 from infra.local.own_folder import folder as own_folder
 from infra.local.own_folder import read_secrets
+from tests.support.published_schema import published_schema
+from tests.support.recording_proxy import RecordingProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +40,7 @@ class NeonApi:
 
     root: Path
     arguments: list[str] = field(default_factory=list)
+    proxy: RecordingProxy | None = None
 
     def start(self) -> None:
         """Start the process; return when it answers."""
@@ -59,7 +65,10 @@ class NeonApi:
             assert self.process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.01)
-        self.base_url: str = json.loads(address.read_text())["base_url"]
+        self.upstream: str = json.loads(address.read_text())["base_url"]
+        if self.proxy is None:
+            self.proxy = RecordingProxy(self.upstream, published_schema("neon"))
+        self.base_url = self.proxy.url
         headers = {"Authorization": f"Bearer {self.api_key}"}
         self.client = httpx2.Client(base_url=self.base_url, headers=headers, timeout=30)
 
@@ -104,6 +113,15 @@ class NeonApi:
         made = self.call("POST", "/projects", {"project": {"name": "local", "branch": branch, **settings}})
         return self.done(made)["project"]["id"]
 
+    def new_branch(
+        self, project_id: str, name: str, *, compute: bool = False, **options: Any
+    ) -> dict[str, Any]:
+        """Make a branch and return the finished answer."""
+        endpoints = [{"type": "read_write"}] if compute else []
+        body = {"branch": {"name": name, **options}, "endpoints": endpoints}
+        answer: dict[str, Any] = self.done(self.call("POST", f"/projects/{project_id}/branches", body))
+        return answer
+
     def fault(self, **rule: Any) -> None:
         """Let requests meet a fault; see `infra.local.neon_api.faults`."""
         response = self.client.post(self.base_url.removesuffix("/api/v2") + "/faults", json=rule)
@@ -118,5 +136,13 @@ def neon_api(root: Path, *arguments: str) -> Iterator[NeonApi]:
         api.start()
         yield api
     finally:
-        control_plane.stop(root)
+        if api.proxy:
+            api.client.close()
+            api.proxy.stop()
+        if hasattr(api, "process"):
+            api.process.kill()
+            api.process.wait()
+        # Nothing of it is needed any more: no time for checkpoints.
+        for server in control_plane.left_running(root):
+            processes.end(server.pid, signal.SIGKILL)
         control_plane.delete(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -10,10 +11,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
 from infra.errors import InfraError
+from infra.local.neon_api.backend import refusal
 from infra.local.neon_api.errors import ApiError
 from infra.local.neon_api.faults import FaultyAnswers
 from infra.local.neon_api.routes import branches, databases, endpoints, projects, roles, schemas
@@ -21,6 +22,7 @@ from infra.local.neon_api.routes import branches, databases, endpoints, projects
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from infra.local.neon_api.backend import Backend
@@ -45,7 +47,7 @@ def create_app(
     app = Starlette(
         routes=[mount, *(faults.routes if faults else ())],
         middleware=[Middleware(FaultyAnswers, faults=faults, cut=cut)] if faults and cut else [],
-        exception_handlers={ApiError: _refusal, HTTPException: _no_route, InfraError: _failure},
+        exception_handlers={ApiError: _refused, HTTPException: _no_route, InfraError: _failed},
     )
     app.router.redirect_slashes = False
     app.state.backend = backend
@@ -65,9 +67,11 @@ class _Guard:
         given = request.headers.get("authorization", "").encode()
         answer: ASGIApp = self._app
         if _host(request.headers.get("host", "")) not in _LOOPBACK:
-            answer = _document(request, 403, "", "this control plane answers to loopback names only")
+            answer = refusal(request, ApiError(403, "this control plane answers to loopback names only"))
         elif not hmac.compare_digest(given, self._expected):
-            answer = _document(request, 401, "", "authentication required: the API key is missing or wrong")
+            answer = refusal(
+                request, ApiError(401, "authentication required: the API key is missing or wrong")
+            )
         await answer(scope, receive, send)
 
 
@@ -75,25 +79,17 @@ def _host(header: str) -> str:
     return header if header.endswith("]") else header.rpartition(":")[0] or header
 
 
-def _document(request: Request, status: int, code: str, message: str) -> JSONResponse:
-    request_id = request.state.request_id
-    body = {"request_id": request_id, "code": code, "message": message}
-    return JSONResponse(body, status, headers={"X-Request-ID": request_id})
-
-
-async def _refusal(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101  what it is registered for
-    response = _document(request, error.status, error.code, str(error))
-    response.headers.update(error.headers)
-    return response
+    return refusal(request, error)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  what it is registered for
     # A method that a route does not have is a route that there is not.
-    status = 404 if error.status_code in (404, 405) else error.status_code
-    return _document(request, status, "", f"no such route here: {request.method} {request.url.path}")
+    status = 404 if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.status_code
+    return refusal(request, ApiError(status, f"no such route here: {request.method} {request.url.path}"))
 
 
-async def _failure(request: Request, error: Exception) -> Response:
-    return _document(request, 500, "", str(error))
+async def _failed(request: Request, error: Exception) -> Response:
+    return refusal(request, ApiError(500, str(error)))

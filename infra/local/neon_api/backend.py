@@ -81,6 +81,13 @@ def answer(status: int, document: dict[str, Any], operations: Iterable[Operation
     return JSONResponse({**document, **done}, status)
 
 
+def refusal(request: Request, error: errors.ApiError) -> Response:
+    """Return the answer that refuses, in Neon's form."""
+    request_id = request.state.request_id
+    body = {"request_id": request_id, "code": error.code, "message": str(error)}
+    return JSONResponse(body, error.status, headers={"X-Request-ID": request_id, **error.headers})
+
+
 def nothing() -> Response:
     """Return the answer to a deletion of what is not there."""
     return Response(status_code=204)

@@ -25,15 +25,15 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.requests import Request
 from starlette.routing import Route
 
 from infra.local.neon_api import errors, requests
-from infra.local.neon_api.backend import answer, nothing
+from infra.local.neon_api.backend import answer, nothing, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -116,7 +116,10 @@ class FaultyAnswers:
             await self._app(scope, receive, send)
         elif rule.kind == "answer":
             headers = {"Retry-After": rule.retry_after} if rule.retry_after else {}
-            raise errors.ApiError(rule.status, f"fault: {rule.status}", headers=headers)
+            error = errors.ApiError(
+                rule.status, f"a fault that was asked for: {rule.status}", headers=headers
+            )
+            await refusal(Request(scope), error)(scope, receive, send)
         elif rule.kind == "drop_before":
             self._cut(scope["client"])
         elif rule.kind == "wait_before":

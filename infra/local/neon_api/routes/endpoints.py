@@ -37,8 +37,8 @@ async def create_endpoint(request: Request) -> Response:
     here = backend.of(request)
     with here.change() as state:
         branch = state.branch(request.path_params["project_id"], wanted.branch_id)
-        state.require_idle(branch.id)
         endpoint = endpoints.add(state, branch, wanted, here.limits)
+        state.require_idle(branch.id)
         here.require_room_for_compute(branch)
         planned = plan(state, branch, (Action.CREATE_COMPUTE, {}), (Action.START_COMPUTE, {}))
     return answer(201, {"endpoint": here.endpoint_document(endpoint)}, planned)

@@ -1,0 +1,126 @@
+"""The control plane's process: what it survives, what it leaves behind."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from infra.local import control_plane, servers
+from infra.local.own_folder import folder
+from tests.support.neon_api import neon_api
+
+
+def rows(uri, statement):
+    with psycopg.connect(uri, autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else None
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A control plane that tests of this module kill, with a project: it comes back for the next."""
+    with neon_api(
+        tmp_path_factory.mktemp("own"), "--limits", '{"branches": 4, "root_branches": 1}'
+    ) as running:
+        running.project_id = running.new_project()
+        yield running
+
+
+@pytest.fixture
+def place(own):
+    """The project's path."""
+    return f"/projects/{own.project_id}"
+
+
+@pytest.fixture
+def uri(own, place):
+    """The default branch's connection string."""
+    query = {"database_name": "app", "role_name": "bough_owner"}
+    return own.call("GET", f"{place}/connection_uri", **query)["uri"]
+
+
+class TestLimits:
+    def test_one_branch_too_many_is_refused_with_neons_code(self, own, place):
+        """Root branches and all branches have limits of their own."""
+        shape = {"branch": {"name": "shape", "init_source": "schema-only"}}
+        assert (
+            own.call("POST", f"{place}/branches", shape, status=422)["code"] == "ROOT_BRANCHES_LIMIT_EXCEEDED"
+        )
+        made = [own.new_branch(own.project_id, f"b{i}")["branch"]["id"] for i in range(3)]
+        refusal = own.call("POST", f"{place}/branches", {"branch": {"name": "b3"}}, status=422)
+        assert refusal["code"] == "BRANCHES_LIMIT_EXCEEDED"
+        for branch_id in made:
+            own.done(own.call("DELETE", f"{place}/branches/{branch_id}", hard_delete=True))
+
+
+class TestLife:
+    def test_killed_one_comes_back_on_its_ports(self, own, uri):
+        """After kill -9 of it and of PostgreSQL the same URLs lead to the same data."""
+        rows(uri, "CREATE TABLE survivor AS SELECT 7 AS i")
+        base_url = own.upstream
+        own.kill()
+        for server in servers.running_below(folder(own.root) / "neon"):
+            os.kill(server.pid, signal.SIGKILL)
+        own.start()
+        assert own.upstream == base_url
+        assert rows(uri, "SELECT i FROM survivor") == [(7,)]
+
+    def test_work_that_was_interrupted_is_finished(self, own, place):
+        """A branch that was being copied at the kill is there after the next start, once."""
+        body = {"branch": {"name": "interrupted"}, "endpoints": [{"type": "read_write"}]}
+        made = own.call("POST", f"{place}/branches", body)
+        own.kill()
+        own.start()
+        own.done(made)
+        assert own.call("GET", f"{place}/branches/count", search="interrupted") == {"count": 1}
+        assert rows(made["connection_uris"][0]["connection_uri"], "SELECT 1") == [(1,)]
+        own.done(own.call("DELETE", f"{place}/branches/{made['branch']['id']}", hard_delete=True))
+
+    def test_branch_that_expired_while_nothing_ran_is_deleted(self, own, place):
+        """Its time passed, so it goes at the next start, data and all."""
+        branch_id = own.new_branch(own.project_id, "forgotten")["branch"]["id"]
+        at = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=0.3)).isoformat()
+        own.call("PATCH", f"{place}/branches/{branch_id}", {"branch": {"expires_at": at}})
+        own.stop()
+        time.sleep(0.3)
+        own.start()
+        deadline = time.monotonic() + 20
+        while (folder(own.root) / "neon" / "branches" / branch_id).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        own.call("GET", f"{place}/branches/{branch_id}", status=404)
+
+    def test_end_in_order_leaves_no_server(self, own, uri):
+        """SIGTERM ends every server first; what is known lies in files that only the user can read."""
+        assert rows(uri, "SELECT 1") == [(1,)]
+        own.stop()
+        assert servers.running_below(folder(own.root) / "neon") == []
+        state = folder(own.root) / "neon" / "state.json"
+        assert state.stat().st_mode & 0o777 == 0o600
+        own.start()
+
+    def test_second_one_on_the_same_folder_is_refused(self, own):
+        """The first goes on."""
+        command = [sys.executable, "-m", "infra.local.neon_api", "--folder", str(folder(own.root))]
+        second = subprocess.run(
+            command, cwd=Path(__file__).parents[5], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (second.returncode, "another control plane" in second.stderr) == (1, True)
+        assert control_plane.find(own.root).pid == own.process.pid
+
+    def test_no_secret_is_logged(self, own, place):
+        """Neither the key nor a password stands in the log."""
+        password = own.call("GET", f"{place}/branches")["branches"][0]["id"]
+        password = own.call("GET", f"{place}/branches/{password}/roles/bough_owner/reveal_password")[
+            "password"
+        ]
+        log = (folder(own.root) / "neon.log").read_text()
+        assert (password in log, own.api_key in log) == (False, False)
