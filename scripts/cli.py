@@ -7,7 +7,19 @@ import sys
 import typer
 
 from infra.errors import InfraError
-from scripts import doctor, migrate, output, package, seed, up
+from scripts import (
+    branch,
+    config_command,
+    doctor,
+    env,
+    help_topics,
+    link,
+    migrate,
+    output,
+    package,
+    seed,
+    up,
+)
 
 app = typer.Typer(
     name="bough",
@@ -21,11 +33,19 @@ app.command()(up.status)
 app.command()(doctor.doctor)
 app.command()(package.package)
 app.command()(seed.seed)
+app.command()(link.link)
+app.command()(link.unlink)
+app.command("help")(help_topics.help_)
 app.add_typer(migrate.app, name="migrate")
+app.add_typer(branch.app, name="branch")
+app.add_typer(branch.app, name="branches", hidden=True)
+app.add_typer(env.app, name="env")
+app.add_typer(config_command.app, name="config")
 
 
 def main() -> None:
-    """Run the command; exit 0 ok, 1 failed, 2 usage, 130 interrupted."""
+    """Run the command; its exit codes are those of `bough help exit-codes`."""
+    output.begin()
     try:
         app()
     except InfraError as error:

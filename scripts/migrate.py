@@ -10,15 +10,16 @@ import typer
 
 from infra.config import load_project
 from scripts import output
-from scripts.direct_url import direct_url
+from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
+from scripts.target import OnBranch, resolve_target
 
 if TYPE_CHECKING:
     from infra.migrate.runner import Report
 
 app = typer.Typer(
-    help="Apply, list, write and undo revisions, on the direct connection string "
-    "(DATABASE_URL_UNPOOLED, or else the running local world's).",
+    help="Apply, list, write and undo revisions, on a direct connection string: that of --branch, else "
+    "DATABASE_URL_UNPOOLED, the pinned branch's, or the running local world's.",
     no_args_is_help=True,
 )
 
@@ -29,6 +30,7 @@ def apply(
         str, typer.Argument(help="The last to apply; with --sql also a range, `from:to`.")
     ] = "head",
     *,
+    branch: OnBranch = None,
     sql: Annotated[
         bool,
         typer.Option("--sql", help="Print the SQL instead, from the start or of a range; needs no database."),
@@ -44,9 +46,12 @@ def apply(
         # Not through rich, which would wrap and colour what psql is to read.
         sys.stdout.write(runner.sql(project, start=start or "base", end=end))
         return
-    url = direct_url(project)
-    output.say(f"Migrating {url}")
-    _show(runner.apply(project, url, announce=output.say, revision=revision), "Applied")
+    target = resolve_target(project, branch)
+    output.say(f"Migrating {target.url}")
+    report = runner.apply(
+        project, target.url, expected=target.expected, announce=output.say, revision=revision
+    )
+    _show(report, "Applied")
 
 
 @app.command()
@@ -55,33 +60,28 @@ def rollback(
         str, typer.Argument(help="The revision that stays, `base` for none, or `-n` for the last n.")
     ] = "-1",
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    branch: OnBranch = None,
+    yes: Yes = False,
 ) -> None:
     """Undo revisions. What they added is dropped, data included."""
     from infra.migrate import runner  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
-    url = direct_url(project)
-    output.say(f"Rolling back {url} to {to}")
-    target = runner.target(url)
-    output.say(f"→ {target}")
-    if not yes:
-        if not sys.stdin.isatty():
-            message = "rollback drops what the revisions added; without a terminal to ask on it needs --yes"
-            raise typer.BadParameter(message)
-        typer.confirm("What these revisions added is dropped, data included. Go on?", abort=True, err=True)
-    _show(runner.rollback(project, url, expected=target, to=to), "Undid")
+    target = resolve_target(project, branch)
+    output.say(f"Rolling back {target.url} to {to}")
+    found = runner.target(target.url, target.expected)
+    output.say(f"→ {found}")
+    confirm("What these revisions added is dropped, data included.", yes=yes)
+    _show(runner.rollback(project, target.url, expected=found, to=to), "Undid")
 
 
 @app.command()
-def status(
-    output_format: Output = OutputFormat.TABLE,
-) -> None:
+def status(*, branch: OnBranch = None, output_format: Output = OutputFormat.TABLE) -> None:
     """Compare a database with the code, and list what `apply` would run."""
     from infra.migrate import runner  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
-    url = direct_url(project)
+    url = resolve_target(project, branch).url
     found = runner.status(project, url)
     pending = [{"id": r.id, "message": r.message, "phase": r.phase} for r in found.pending]
     record = {
@@ -105,6 +105,7 @@ def status(
 def new(
     message: Annotated[str, typer.Argument(help="What it does; names the file.")],
     *,
+    branch: OnBranch = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Write it by hand; do not compare with a database.")
     ] = False,
@@ -117,7 +118,7 @@ def new(
     from infra.migrate import generate  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
-    url = None if empty else direct_url(project)
+    url = None if empty else resolve_target(project, branch).url
     path = generate.new(
         project, url, message, autogenerate=not empty, phase="contract" if contract else "expand"
     )

@@ -8,9 +8,10 @@ import re
 import shlex
 import sys
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from api.database.connection_url import ConnectionUrl
     from infra.errors import InfraError
 
 stderr = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -34,6 +36,12 @@ class OutputFormat(StrEnum):
 
 #: Errors follow it too, and are shown after the command has ended.
 _chosen: ContextVar[OutputFormat] = ContextVar("_chosen", default=OutputFormat.TABLE)
+
+
+def begin() -> None:
+    """Show errors as BOUGH_OUTPUT says, until a command's `-o` says otherwise."""
+    is_json = os.environ.get("BOUGH_OUTPUT") == OutputFormat.JSON
+    _chosen.set(OutputFormat.JSON if is_json else OutputFormat.TABLE)
 
 
 def _choose(value: OutputFormat) -> OutputFormat:
@@ -108,13 +116,17 @@ def show_text(text: str) -> None:
         _write(text.removesuffix("\n"))
 
 
-def mask(secret: str) -> None:
-    """Let GitHub Actions hide a secret in its log from now on; elsewhere nothing happens.
+def masked_in_log(url: ConnectionUrl) -> str:
+    """Return the URL's text **with the password**, which GitHub Actions hides in its log from now on.
 
-    Its runner reads the command on stderr too, so stdout stays the data's.
+    Its runner reads commands on stderr too, so stdout stays the data's.
     """
+    text = url.libpq()
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        say(f"::add-mask::{secret}")
+        for secret in (text, urlsplit(text).password):
+            if secret:
+                say(f"::add-mask::{secret}")
+    return text
 
 
 def show_error(error: InfraError) -> None:
@@ -143,7 +155,9 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return _plain(value) if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(value)
 
 
 def _dump(data: object, output: OutputFormat) -> None:

@@ -12,8 +12,8 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from infra.config import load_project
 from scripts import output
-from scripts.direct_url import direct_url
 from scripts.output import Output, OutputFormat
+from scripts.target import OnBranch, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 def seed(
     *,
+    branch: OnBranch = None,
     posts: Annotated[
         int | None,
         typer.Option(min=1, help="Write this many posts, by 400 authors, instead of the small workspace."),
@@ -36,18 +37,20 @@ def seed(
 ) -> None:
     """Fill a migrated database with a small workspace, or with any number of posts.
 
-    The connection string is the direct one: DATABASE_URL_UNPOOLED, or else the running local world's. All
-    of it is written or nothing, except for `--posts`' authors and tags, which a second run uses.
+    The connection string is the direct one of --branch, else DATABASE_URL_UNPOOLED, the pinned branch's, or
+    the running local world's. All of it is written or nothing, except for `--posts`' authors and tags, which
+    a second run uses.
     """
     # Imported here, as in every command: --help need not pay for the application's tables.
     from infra.migrate import runner  # noqa: PLC0415  see above
     from scripts.seeding import checks, workspace  # noqa: PLC0415  see above
 
     project = load_project(Path.cwd())
-    url = direct_url(project)
+    meant = resolve_target(project, branch)
+    url = meant.url
     existing = checks.posts_before(project, url, append=append)
     output.say(f"Filling {url}")
-    target = runner.target(url)
+    target = runner.target(url, meant.expected)
     output.say(f"→ {target}")
     if posts is None:
         record = workspace.write(url, target)

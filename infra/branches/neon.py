@@ -167,7 +167,7 @@ class NeonProvider:
         if on and found.expires_at is not None:
             raise BranchError(
                 f"the branch {found.name!r} expires at {rfc3339(found.expires_at)}, and cannot be protected",
-                hint=f"let it stay first: `bough branch expire {found.name} --never`",
+                hint=f"let it stay first: `bough branch expire {found.name} never`",
             )
         if found.protected is on:
             return found.to_branch()

@@ -78,7 +78,7 @@ class TestApply:
         code, out, err = bough("apply")
         assert (code, out) == (2, "")
         assert err.startswith("error[DIRECT_URL_MISSING]")
-        assert "hint: set it, or start one with: bough up" in err
+        assert "hint: name one with --branch, or start a local one with: bough up" in err
 
     def test_refuses_a_pooled_url(self, bough: Bough) -> None:
         """The reason and the fix are told, the password is not."""

@@ -12,6 +12,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+from api.database.connection_url import DirectUrl
 from infra.branches.errors import BranchBusyError
 from scripts import output
 from scripts.output import OutputFormat
@@ -29,7 +30,7 @@ class TestShow:
         assert capsys.readouterr().out.splitlines() == [
             f"id          {'x' * 300}",
             "protected   yes",
-            "expires_at  2026-12-01T00:00:00+00:00",
+            "expires_at  2026-12-01T00:00:00Z",
             "parent_id   -",
         ]
 
@@ -108,14 +109,15 @@ class TestShowError:
         assert done.stdout == ""
 
 
-class TestMask:
-    """`mask`: secrets in GitHub Actions' log."""
+class TestMaskedInLog:
+    """`masked_in_log`: passwords in GitHub Actions' log."""
 
     def test_is_said_on_stderr_in_actions_only(self, capsys, monkeypatch) -> None:
         """Stdout may be what `$(…)` captures."""
+        url = DirectUrl.parse("postgresql://u:s3cret@127.0.0.1:5432/app")
         monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-        output.mask("s3cret")
+        assert output.masked_in_log(url) == url.libpq()
         assert capsys.readouterr() == ("", "")
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
-        output.mask("s3cret")
-        assert capsys.readouterr() == ("", "::add-mask::s3cret\n")
+        output.masked_in_log(url)
+        assert capsys.readouterr() == ("", f"::add-mask::{url.libpq()}\n::add-mask::s3cret\n")
