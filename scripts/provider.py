@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.branches import lookup
 from infra.branches.errors import (
     BranchNameMissingError,
-    NotSupportedError,
     ProjectNotFoundError,
     ProviderAuthError,
 )
@@ -172,9 +171,9 @@ def open_provider(
             f"no project of {TITLES[name]} was named",
             hint=f"set {PROJECT_VARIABLES[name]}, or pin one with: bough link --provider {name} --project ID",
         )
-    if name is ProviderName.SUPABASE:
-        raise NotSupportedError("branches of Supabase cannot be opened yet")
-    return _neon(context, context.project_id.value, token, context.api_host.value or "", announce)
+    if name is ProviderName.NEON:
+        return _neon(context, context.project_id.value, token, context.api_host.value or "", announce)
+    return _supabase(context, context.project_id.value, token, announce)
 
 
 def _local(
@@ -202,5 +201,20 @@ def _neon(
         database=context.database.value,
         owner_role=context.owner_role.value,
         application_role=context.application_role.value or "",
+        announce=announce,
+    )
+
+
+def _supabase(
+    context: Context, project_id: str, token: str, announce: Callable[[str], None]
+) -> AbstractContextManager[BranchProvider]:
+    from infra.branches.supabase import SupabaseProvider  # noqa: PLC0415  as above
+
+    return SupabaseProvider(
+        project_id,
+        token,
+        base_url=context.api_host.value or "",
+        application_role=context.application_role.value or "",
+        owner_password=os.environ.get("SUPABASE_DB_PASSWORD"),
         announce=announce,
     )
