@@ -139,9 +139,10 @@ def verify(connection: Connection, expected: BranchIdentity | None) -> BranchIde
 
 
 def mark(connection: Connection, identity: BranchIdentity) -> None:
-    """Leave the mark in the database, in place of any other; whoever may read tables may read it.
+    """Leave the mark in the database, in place of any other; does nothing where it says so already.
 
-    Only for a database whose branch is certain: one that this run created, or that was adopted by name.
+    Only over a connection whose branch is certain: on the way that the provider's API has just stated for
+    it, or where a person has adopted it by name.
 
     Args:
         connection: Of the owner's role, direct.
@@ -151,9 +152,9 @@ def mark(connection: Connection, identity: BranchIdentity) -> None:
         TargetError: The server itself says that it is another branch.
     """
     said = _said_by_server(connection)
-    if said is not None:
-        if said != identity:
-            raise _mismatch(said, identity)
+    if said not in {None, identity}:
+        raise _mismatch(said, identity)
+    if identity in {said, _marked(connection)}:
         return
     with connection.transaction():
         # Of two runs at once, the second finds the first one's table.
