@@ -233,10 +233,12 @@ def _mismatch(found: BranchIdentity, expected: BranchIdentity) -> TargetError:
 def _unmarked(connection: Connection, expected: BranchIdentity | None) -> TargetUnmarkedError:
     mark = _read_mark(connection)
     why = f"; its mark was copied from {mark[0]}" if mark else ""
-    name = _name(expected) if expected else "NAME"
+    adopt = f"bough branch adopt {_name(expected) if expected else 'NAME'}"
+    if expected is None:
+        adopt += ", where no provider hosts it with --plain"
     return TargetUnmarkedError(
         f"the connected database does not say which branch it is{why}",
-        hint=f"nothing was changed; if you are sure which one it is, run: bough branch adopt {name}",
+        hint=f"nothing was changed; if you are sure which one it is, run: {adopt}",
     )
 
 

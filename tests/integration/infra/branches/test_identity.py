@@ -209,7 +209,7 @@ class TestVerify:
 
     def test_refuses_an_unmarked_database(self, owner: psycopg.Connection) -> None:
         """With a branch expected or not; the hint names the command."""
-        for expected, name in ((None, "NAME"), (MAIN, "main")):
+        for expected, name in ((None, "NAME, where no provider hosts it with --plain"), (MAIN, "main")):
             with pytest.raises(TargetUnmarkedError) as failure:
                 identity.verify(owner, expected)
             assert (failure.value.hint or "").endswith(f"bough branch adopt {name}")
