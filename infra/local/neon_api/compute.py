@@ -160,18 +160,13 @@ class Compute:
 
     async def close(self) -> None:
         """Suspend and close the ports."""
-        if self._watching is not None:
-            self._watching.cancel()
-            self._watching = None
-        for forwarder in self._forwarders:
-            forwarder.close()
+        self._close_ports()
         await self.suspend()
-        self._forwarders = ()
 
     async def remove(self) -> None:
         """Close, and delete the data."""
-        await self.close()
-        await self._alone(lambda: servers.remove_below(self._folder))
+        self._close_ports()
+        await self._alone(self._remove)
 
     @property
     def is_running(self) -> bool:
@@ -199,6 +194,14 @@ class Compute:
             ServerStartError: They do not.
         """
         return self._cluster().superuser_url(database)
+
+    def _close_ports(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+        for forwarder in self._forwarders:
+            forwarder.close()
+        self._forwarders = ()
 
     async def _alone(self, act: Callable[[], object]) -> None:
         """Run what changes the servers or the data in a thread, one at a time, to its end."""
@@ -228,7 +231,7 @@ class Compute:
             self._made.set()
 
     async def _watch(self) -> None:
-        """Start again what ended by itself: clients of a living pooler wait for its server."""
+        """Start again what ended by itself: clients of a living pooler would wait for its server."""
         while True:
             await asyncio.sleep(_WATCH_INTERVAL)
             if self._is_wanted and not self.is_running and not self._lock.locked():
@@ -263,18 +266,25 @@ class Compute:
         folder = self._folder / "postgres"
         if not (Home.of(folder).path / "data").exists():
             raise ServerStartError("the branch has no data", hint="its creation was not finished: try again")
-        last_port = self._postgres.port if self._postgres else None
-        if not _runs(self._postgres):
+        is_new = not _runs(self._postgres)
+        if is_new:
             self._postgres = PostgresCluster.start(folder, settings=self._settings)
-        if self._has_pooler and not (_runs(self._pooler) and last_port == self._cluster().port):
+        # A pooler whose server was away refuses logins for a while: it gets a new one with it, and
+        # its clients learn at once what became of their sessions.
+        if self._has_pooler and (is_new or not _runs(self._pooler)):
             self._pooler = Pooler.start(self._folder / "pooler", postgres=self._cluster(), users=None)
 
     def _restart_pooler(self) -> None:
         if self._pooler is not None and _runs(self._pooler):
             self._pooler.restart()
 
+    def _remove(self) -> None:
+        # Without the checkpoint that nobody will read.
+        _end(self._folder, signal.SIGQUIT)
+        servers.remove_below(self._folder)
+
     def _replace_data(self, staging: Path) -> None:
-        _end(self._folder)
+        _end(self._folder, signal.SIGQUIT)
         own, new = Home.of(self._folder / "postgres"), Home.of(staging)
         with disk_full_translated(own.path):
             own.write_private("superuser", (new.path / "superuser").read_text())
@@ -301,12 +311,12 @@ class Compute:
         return row != (0,)
 
 
-def _end(folder: Path) -> None:
-    """End a branch's servers, also those that a killed control plane left."""
+def _end(folder: Path, how: signal.Signals = signal.SIGINT) -> None:
+    """End a branch's servers, also those that a killed control plane left; PostgreSQL by this signal."""
     if (pid := _found(pooler_module.running, folder / "pooler")) is not None:
         processes.end(pid, patience=1.0)  # it has nothing to lose
     if (pid := _found(postgres.running, folder / "postgres")) is not None:
-        processes.end(pid, signal.SIGINT, patience=30.0)
+        processes.end(pid, how, patience=30.0)
 
 
 def _found(find: Callable[[Path], int | None], folder: Path) -> int | None:

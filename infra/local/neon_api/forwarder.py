@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -17,10 +18,14 @@ from infra.local.neon_api.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+_log = logging.getLogger(__name__)
+
 #: Clients that may wait to be accepted; the kernel has a limit of its own.
 _BACKLOG: Final = 1024
-#: How often the server is started that went away before it took the connection.
-_ATTEMPTS: Final = 3
+#: How often, and how many seconds apart, a server is asked for that does not listen: one that was
+#: killed just now still passes for running.
+_ATTEMPTS: Final = 40
+_PAUSE: Final = 0.05
 #: Bytes read at once.
 _CHUNK: Final = 256 * 1024
 
@@ -70,10 +75,10 @@ class Forwarder:
         return chosen
 
     def cut(self) -> None:
-        """End the connections to the server; who waits for it waits on."""
+        """End the connections to the server, its last words delivered; who waits for it waits on."""
         for client in list(self._clients):
             if client.peer is not None:
-                client.transport.abort()
+                client.transport.close()
 
     def close(self) -> None:
         """Close the port and end every connection."""
@@ -98,20 +103,20 @@ class Forwarder:
         return self._buffer
 
     async def _connect(self, client: _Client) -> None:
-        reason = ""
         try:
             for _attempt in range(_ATTEMPTS):
                 port = await self._target()
                 with suppress(ConnectionError):
                     await client.connect(port)
                     return
-            reason = "the server went away again and again"
+                await asyncio.sleep(_PAUSE)
+            reason = "it went away again and again"
         except InfraError as error:
             reason = str(error)
-        finally:
-            # Nobody waits for ever, whatever went wrong.
-            if client.peer is None:
-                client.refuse(reason)
+        except Exception:  # noqa: BLE001  nobody may wait for ever
+            _log.exception("a client has no server")
+            reason = "the control plane has a bug, and its log the details"
+        client.refuse(reason)
 
 
 class _Side(asyncio.BufferedProtocol):

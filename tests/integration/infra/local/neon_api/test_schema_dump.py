@@ -1,0 +1,104 @@
+"""A database's schema as SQL and as JSON: complete, equal for equal schemas, and without secrets."""
+
+from __future__ import annotations
+
+import threading
+
+import psutil
+import psycopg
+import pytest
+
+from infra.local.errors import ProgramError
+from infra.local.neon_api.schema_dump import compare, schema_json, schema_sql
+
+SCHEMA = """
+    CREATE SCHEMA sales;
+    CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL UNIQUE);
+    CREATE TABLE sales.orders (
+        customer_id int NOT NULL CONSTRAINT orders_customer REFERENCES customers,
+        price numeric(10, 2),
+        price_with_tax numeric GENERATED ALWAYS AS (price * 1.2) STORED
+    );
+    CREATE TABLE bare ();
+    INSERT INTO customers VALUES (1, 'a@example.org');
+"""
+
+
+def run(url, statements):
+    with psycopg.connect(url.libpq(), autocommit=True) as connection:
+        connection.execute(statements)
+
+
+@pytest.fixture
+def shop(empty_database):
+    """The direct URL of a database with tables in two schemas and a row."""
+    run(empty_database.direct, SCHEMA)
+    return empty_database.direct
+
+
+class TestSchemaSql:
+    def test_has_the_tables_and_neither_rows_nor_owners_nor_noise(self, shop):
+        """What is dumped is the schema, not whose it is nor who dumped it."""
+        sql = schema_sql(shop)
+        assert "CREATE TABLE sales.orders" in sql
+        for absent in ("a@example.org", "OWNER TO", "GRANT", "restrict", "Dumped"):
+            assert absent not in sql
+
+    def test_equal_schemas_give_equal_text(self, shop, world):
+        """A database that was made the same way elsewhere dumps alike, each time."""
+        with world.new_database() as twin:
+            run(twin.direct, SCHEMA)
+            assert schema_sql(shop) == schema_sql(twin.direct) == schema_sql(shop)
+
+    def test_missing_database_is_an_error_with_the_reason(self, shop):
+        """The error quotes what pg_dump said, and no password."""
+        with pytest.raises(ProgramError, match='database "absent" does not exist') as caught:
+            schema_sql(shop.replace(database="absent"))
+        assert ":" + shop.libpq().split(":")[2].split("@")[0] not in repr(caught.value)
+
+    def test_password_is_on_no_command_line(self, shop):
+        """Everybody may read command lines: pg_dump gets the password another way."""
+        password = shop.libpq().split(":")[2].split("@")[0]
+        seen = []
+        dumping = threading.Thread(target=schema_sql, args=(shop,))
+        dumping.start()
+        while dumping.is_alive():
+            processes = psutil.process_iter(["name", "cmdline"])
+            seen += [each.info["cmdline"] or [] for each in processes if each.info["name"] == "pg_dump"]
+        dumping.join()
+        assert seen
+        assert not [line for line in seen if any(password in argument for argument in line)]
+
+
+class TestSchemaJson:
+    def test_has_tables_columns_and_constraints_in_neons_form(self, shop):
+        """As the published schema describes it: types with their parameters, references with columns."""
+        tables = {f"{table['schema']}.{table['name']}": table for table in schema_json(shop)["tables"]}
+        assert {"public.bare", "public.customers", "sales.orders"} <= set(tables)
+        assert tables["public.bare"]["columns"] == []
+        assert tables["sales.orders"]["columns"] == [
+            {"name": "customer_id", "type": "integer", "nullable": False, "generated": False},
+            {"name": "price", "type": "numeric(10,2)", "nullable": True, "generated": False},
+            {"name": "price_with_tax", "type": "numeric", "nullable": True, "generated": True},
+        ]
+        assert tables["sales.orders"]["constraints"] == [
+            {
+                "type": "foreign_key",
+                "name": "orders_customer",
+                "columns": ["customer_id"],
+                "referenced_table": {"schema": "public", "table": "customers", "columns": ["id"]},
+            }
+        ]
+        kinds = [constraint["type"] for constraint in tables["public.customers"]["constraints"]]
+        assert kinds == ["unique", "primary_key"]
+
+
+class TestCompare:
+    def test_difference_is_a_unified_diff_and_none_is_empty(self, shop):
+        """A new column is a line with a plus; equal schemas give nothing at all."""
+        base = schema_sql(shop)
+        run(shop, "ALTER TABLE customers ADD name text")
+        diff = compare(base, schema_sql(shop), "app")
+        assert diff.startswith("--- a/app\n+++ b/app\n@@ ")
+        assert "+    name text\n" in diff
+        assert compare(base, base, "app") == ""
