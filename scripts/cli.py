@@ -18,6 +18,7 @@ from scripts import (
     output,
     package,
     seed,
+    status,
     up,
 )
 
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 app.command()(up.up)
 app.command()(up.down)
-app.command()(up.status)
+app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(package.package)
 app.command()(seed.seed)

@@ -1,24 +1,27 @@
-"""`bough up`, `down` and `status`: the local world."""
+"""`bough up` and `down`: the local world."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import sys
-from contextlib import ExitStack, aclosing
+import threading
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra.branches.identity import BranchIdentity
 from infra.config import load_project
+from infra.context import ProviderName, resolve
 from infra.errors import InfraError
-from infra.local import watch, world
+from infra.local import control_plane, watch, world
 from infra.local.own_folder import read_secrets
 from infra.local.revival import revived
 from scripts import output
-from scripts.output import OutputFormat, format_option
 from scripts.signals import EndingSignals
 
 if TYPE_CHECKING:
@@ -32,34 +35,47 @@ if TYPE_CHECKING:
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the API listens.")] = 8000,
     environments: Annotated[int, typer.Option(min=1, help="Most requests that run at once.")] = 10,
+    branch: Annotated[
+        str | None,
+        typer.Option(help="The local branch to work on, else the pinned or default one."),
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Give the function this variable of the shell; may be repeated."),
     ] = None,
     *,
     reload: Annotated[bool, typer.Option("--reload", help="Package again when a file changes.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the local database first.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete all local branches first.")] = False,
 ) -> None:
     """Run the app as Lambda would, on PostgreSQL behind PgBouncer, until Ctrl-C.
 
     Takes the same way as a deploy: migrate on the direct URL, package, serve the artifact under
     AWS's runtime client. Data stays in `.bough/` for the next time.
     """
-    # Imported here: Alembic and uvicorn take half a second that `bough status` need not pay.
-    from infra.aws.artifact import build_folder  # noqa: PLC0415  see above
-    from infra.local.function_host import FunctionHost  # noqa: PLC0415  see above
-    from infra.local.rebuilds import Rebuilds  # noqa: PLC0415  see above
-    from infra.migrate import runner  # noqa: PLC0415  see above
-
     variables = _variables_of_shell(env or [])
     project = load_project(Path.cwd())
+    context = resolve(project, flags={"branch": branch}, environment=os.environ)
     with EndingSignals() as signals, world.hold(project.root, port), ExitStack() as servers:
-        output.say("Starting PostgreSQL and PgBouncer")
+        threading.Thread(target=_import_the_rest, daemon=True).start()
         with signals.held_back():
-            databases = servers.enter_context(world.databases(project.root, fresh=fresh, warn=output.say))
+            databases = servers.enter_context(
+                world.databases(
+                    project.root,
+                    branch=context.branch.value if context.provider.value == ProviderName.LOCAL else branch,
+                    fresh=fresh,
+                    announce=output.say,
+                )
+            )
+        # Imported here: Alembic and uvicorn take a second that `bough status` need not pay.
+        from infra.aws.artifact import build_folder  # noqa: PLC0415  see above
+        from infra.local.function_host import FunctionHost  # noqa: PLC0415  see above
+        from infra.local.rebuilds import Rebuilds  # noqa: PLC0415  see above
+        from infra.migrate import runner  # noqa: PLC0415  see above
+
         if (project.root / project.migrations).is_dir():
             output.say(f"Migrating {databases.database_url_unpooled}")
-            for run in runner.apply(project, databases.database_url_unpooled).runs:
+            expected = BranchIdentity.of(ProviderName.LOCAL, databases.branch)
+            for run in runner.apply(project, databases.database_url_unpooled, expected=expected).runs:
                 output.say(f"  {run.id} {run.message} ({run.seconds:.2f} s)")
         output.say("Packaging")
         packaged_at = watch.snapshot(project)
@@ -75,6 +91,8 @@ def up(
         served = _Served(project, databases, host, artifact, Rebuilds(project))
         signals.run(served.run(packaged_at if reload else None))
         output.say("Stopping")
+        if databases.ran_before:
+            output.say("The control plane ran before and goes on; `bough down` ends it")
 
 
 def _variables_of_shell(names: list[str]) -> dict[str, str]:
@@ -84,38 +102,22 @@ def _variables_of_shell(names: list[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names}
 
 
+def _import_the_rest() -> None:
+    """Import what takes longest while the servers start; what fails here fails again where it is needed."""
+    with suppress(Exception):
+        importlib.import_module("infra.migrate.runner")
+        importlib.import_module("infra.local.function_host")
+
+
 def down(
-    *, delete: Annotated[bool, typer.Option("--delete", help="Delete the local database as well.")] = False
+    *, delete: Annotated[bool, typer.Option("--delete", help="Delete all local branches as well.")] = False
 ) -> None:
     """Stop the local world, from any terminal; also what a killed one left running."""
     root = load_project(Path.cwd()).root
     ended = world.down(root)
     if delete:
-        world.delete(root)
+        control_plane.delete(root)
     output.say(f"Stopped {', '.join(ended)}" if ended else "Nothing was running")
-
-
-def status(
-    output_format: Annotated[
-        OutputFormat, format_option("All formats but `table` show the passwords; also by BOUGH_OUTPUT.")
-    ] = OutputFormat.TABLE,
-) -> None:
-    """Show the local world's URLs and processes; exits 1 when it is stopped."""
-    root = load_project(Path.cwd()).root
-    state = world.read_state(root)
-    if state is None:
-        left = world.left_running(root)
-        output.show({"state": "stopped", **({"left_running": left} if left else {})}, output_format)
-        if left:
-            output.say("hint: a killed `bough up` left these; end them with `bough down`, or use them again")
-        raise typer.Exit(1)
-    record = {"state": "running", **state.to_json()}
-    if output_format is OutputFormat.TABLE:
-        record["database_url"] = str(state.database_url)
-        record["database_url_unpooled"] = str(state.database_url_unpooled)
-        pids = record.pop("pids")
-        record["pids"] = ", ".join(f"{name} {pid or '-'}" for name, pid in pids.items())
-    output.show(record, output_format)
 
 
 @dataclass(slots=True)
@@ -132,7 +134,7 @@ class _Served:
         """Serve until cancelled; with `packaged_at` package again what changes after it.
 
         Raises:
-            InfraError: A server ended and cannot be started again.
+            InfraError: The control plane ended and cannot be started again.
         """
         tasks = []
         try:
@@ -157,19 +159,18 @@ class _Served:
             world.State(
                 pid=os.getpid(),
                 api_url=self.host.url,
+                branch=self.databases.branch.name,
                 database_url=self.databases.database_url,
                 database_url_unpooled=self.databases.database_url_unpooled,
                 artifact=str(self.artifact.folder),
                 handler=self.artifact.handler,
-                postgres_pid=self.databases.postgres.pid,
-                pooler_pid=self.databases.pooler.pid if self.databases.pooler else None,
             ),
         )
 
     async def _revive(self) -> None:
-        async with aclosing(revived(self.databases, output.say)) as revivals:
-            async for _ in revivals:
-                self._publish()
+        async with aclosing(revived(self.project.root, self.databases.control_plane, output.say)) as revivals:
+            async for running in revivals:
+                output.say(f"The control plane runs again (pid {running.pid})")
 
     async def _reload(self, packaged_at: Snapshot) -> None:
         """Package and serve every change; one that cannot be packaged leaves the last good one in service."""

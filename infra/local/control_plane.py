@@ -22,6 +22,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from infra.branches.neon import NeonProvider
+from infra.branches.neon_answers import OperationsAnswer
+from infra.branches.neon_api import NeonApi
+from infra.deadline import Deadline
 from infra.http import HttpClient
 from infra.local import lock_file, names, processes, servers
 from infra.local.errors import PoolerMissingError, ServerStartError, start_error
@@ -78,7 +82,7 @@ def ensure_running(root: Path, *, announce: Callable[[str], None]) -> ControlPla
         ServerStartError: It did not start, or does not answer.
         DiskFullError: The disk is full; earlier data is untouched.
     """
-    own = folder(root)
+    folder(root)
     if (found := find(root)) is not None:
         return found
     with lock_file.waited_for(_start_lock(root)):
@@ -89,8 +93,13 @@ def ensure_running(root: Path, *, announce: Callable[[str], None]) -> ControlPla
             address = _started(root)
         key = read_secrets(root).neon_api_key
         with _client(address, key, announce) as client:
-            project_id = _project_id(client) or _make_project(client, own.parent.name)
-        return ControlPlane(address.base_url, key, project_id, address.pid)
+            project_id = _project_id(client)
+            if project_id is not None:
+                return ControlPlane(address.base_url, key, project_id, address.pid)
+            running = ControlPlane(address.base_url, key, _make_project(client, root.name), address.pid)
+        with provider(running, announce) as neon:
+            neon.provision(names.MAIN)
+        return running
 
 
 def find(root: Path) -> ControlPlane | None:
@@ -102,6 +111,19 @@ def find(root: Path) -> ControlPlane | None:
     with _client(address, key, lambda _: None) as client:
         project_id = _project_id(client)
     return ControlPlane(address.base_url, key, project_id, address.pid) if project_id else None
+
+
+def provider(running: ControlPlane, announce: Callable[[str], None]) -> NeonProvider:
+    """Return the adapter of the project's branches: Neon's own, speaking to this machine."""
+    return NeonProvider(
+        running.project_id,
+        running.api_key,
+        announce=announce,
+        base_url=running.base_url,
+        database=names.DATABASE,
+        owner_role=names.OWNER,
+        application_role=names.APPLICATION,
+    )
 
 
 def branches(running: ControlPlane) -> dict[str, str]:
@@ -221,7 +243,14 @@ def _project_id(client: HttpClient) -> str | None:
 
 
 def _make_project(client: HttpClient, name: str) -> str:
+    """Make the project with its branch, and return its id once the branch is there."""
     branch = {"name": names.MAIN, "database_name": names.DATABASE, "role_name": names.OWNER}
     made = client.request("POST", "projects", body={"project": {"name": name, "branch": branch}}).json()
     project_id: str = made["project"]["id"]
+    operations = OperationsAnswer.model_validate(made).operations
+    NeonApi(client, project_id, Deadline(_START_PATIENCE)).finish(operations)
+    # What most work is done on is not to be woken every now and then.
+    never = {"endpoint": {"suspend_timeout_seconds": -1}}
+    path = ("projects", project_id, "endpoints", made["endpoints"][0]["id"])
+    client.request("PATCH", *path, body=never, repeatable=True)
     return project_id

@@ -21,14 +21,10 @@ class Secrets:
     """Random, made once for a project, kept in `.bough/secrets.json` with mode 0600.
 
     Args:
-        owner_password: Of the role that owns the database.
-        application_password: Of the role that requests use.
         auth_secret: Signs the tokens of the application.
         neon_api_key: Opens the project's control plane.
     """
 
-    owner_password: str
-    application_password: str
     auth_secret: str
     neon_api_key: str
 
@@ -53,12 +49,7 @@ def read_secrets(root: Path) -> Secrets:
     own = folder(root)
     path = own / "secrets.json"
     with lock_file.waited_for(own / "secrets.lock"):
-        made = {
-            "owner_password": secrets.token_urlsafe(24),
-            "application_password": secrets.token_urlsafe(24),
-            "auth_secret": secrets.token_hex(32),
-            "neon_api_key": secrets.token_urlsafe(32),
-        }
+        made = {"auth_secret": secrets.token_hex(32), "neon_api_key": secrets.token_urlsafe(32)}
         kept = json.loads(path.read_text()) if path.exists() else {}
         document = {name: kept.get(name, value) for name, value in made.items()}
         if document != kept:

@@ -1,42 +1,41 @@
-"""Notices when a server of a running world ends by itself, and starts it again."""
+"""Notices when the control plane of a running world ends by itself, and starts it again."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from infra.local import processes
+from infra.local import control_plane, processes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
 
-    from infra.local.pooler import Pooler
-    from infra.local.postgres import PostgresCluster
-    from infra.local.world import Databases
+    from infra.local.control_plane import ControlPlane
 
 #: Seconds between two looks.
 _INTERVAL: Final = 0.5
 
 
-async def revived(databases: Databases, warn: Callable[[str], None]) -> AsyncGenerator[None, None]:
-    """Yield each time that a server which had ended runs again: on its old port, under a new pid.
+async def revived(
+    root: Path, running: ControlPlane, announce: Callable[[str], None]
+) -> AsyncGenerator[ControlPlane, None]:
+    """Yield the control plane each time that it had ended and runs again, under a new pid.
 
-    Its URLs stay what they are, so that whoever was given them need not know.
+    Its branches keep their ports and so their URLs: whoever was given them need not know. Their
+    servers need no revival of ours: the next connection starts them (`neon_api.compute`).
 
     Args:
-        databases: What runs.
-        warn: Is told, in one sentence, what ended.
+        root: The project's folder.
+        running: What runs.
+        announce: Is told, in one sentence, what ended.
 
     Raises:
         InfraError: It cannot be started again; the message says why.
     """
-    servers: dict[str, PostgresCluster | Pooler] = {"PostgreSQL": databases.postgres}
-    if databases.pooler:
-        servers["PgBouncer"] = databases.pooler
     while True:
         await asyncio.sleep(_INTERVAL)
-        for name, server in servers.items():
-            if not processes.is_running(server.pid):
-                warn(f"{name} (pid {server.pid}) ended by itself; starting it again")
-                await asyncio.to_thread(server.restart)
-                yield
+        if not processes.is_running(running.pid):
+            announce(f"the control plane (pid {running.pid}) ended by itself; starting it again")
+            running = await asyncio.to_thread(control_plane.ensure_running, root, announce=announce)
+            yield running

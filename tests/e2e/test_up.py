@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -18,8 +20,7 @@ import pytest
 
 from infra.aws.artifact import build_folder
 from infra.config import load_project
-from infra.local import world
-from infra.local.processes import is_running
+from infra.local import control_plane, world
 from infra.local.runtime_folder import runtime_folder
 from tests.support.bough_up import REPOSITORY, BoughUp, alive, bough, copy_kit, remove
 
@@ -114,13 +115,31 @@ class TestServing:
         with psycopg.connect(status["database_url_unpooled"]) as direct:
             assert direct.execute("SELECT current_user").fetchone() == ("bough_owner",)
 
+    def test_status_as_variables_is_what_other_tools_read(self, kit):
+        """`-o env` points Neon's own tools at this machine, and migrations at the branch."""
+        lines = bough(kit.root, "status", "-o", "env").stdout.splitlines()
+        variables = {
+            name: "".join(shlex.split(value)) for name, _, value in (x.partition("=") for x in lines)
+        }
+        status = kit.status()
+        assert variables == {
+            "NEON_API_HOST": status["control_plane"]["base_url"],
+            "NEON_API_KEY": status["control_plane"]["api_key"],
+            "NEON_PROJECT_ID": status["control_plane"]["project_id"],
+            "DATABASE_URL": status["database_url"],
+            "DATABASE_URL_UNPOOLED": status["database_url_unpooled"],
+        }
+
     def test_status_table_hides_passwords(self, kit):
         """What is printed for people can be pasted anywhere; so can what `bough up` says."""
         done = bough(kit.root, "status")
         assert done.returncode == 0
         assert ":***@" in done.stdout
+        assert re.search(r"^branches +main \(active\)$", done.stdout, re.MULTILINE)
         secrets = json.loads((kit.root / ".bough" / "secrets.json").read_text())
-        for secret in secrets.values():
+        urls = kit.status()["database_url"], kit.status()["database_url_unpooled"]
+        passwords = [psycopg.conninfo.conninfo_to_dict(url)["password"] for url in urls]
+        for secret in (*secrets.values(), *passwords):
             assert secret not in done.stdout + done.stderr + kit.said
 
     def test_second_up_is_refused(self, kit):
@@ -134,19 +153,23 @@ class TestServing:
 
 class TestServers:
     def test_killed_servers_are_started_again(self, kit):
-        """What ended is named, the API works on, and `bough status` knows the new processes."""
-        before = world.read_state(kit.root)
-        for pid in (before.postgres_pid, before.pooler_pid):
-            os.kill(pid, signal.SIGKILL)
-        kit.wait_for("ended by itself; starting it again", times=2)
-
-        def published():
-            state = world.read_state(kit.root)
-            return before.postgres_pid != state.postgres_pid and before.pooler_pid != state.pooler_pid
-
-        kit.wait_until(published)
+        """PostgreSQL, PgBouncer and the control plane: the API works on at the same URLs."""
+        before = kit.status()
+        for server in kit.servers():
+            os.kill(server.pid, signal.SIGKILL)
         response = httpx2.get(f"{kit.url}/readyz", timeout=30)
         assert response.status_code == 200, response.text
+
+        pid = before["control_plane"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        kit.wait_for(f"the control plane (pid {pid}) ended by itself; starting it again")
+        kit.wait_for("The control plane runs again")
+        response = httpx2.get(f"{kit.url}/readyz", timeout=30)
+        assert response.status_code == 200, response.text
+        after = kit.status()
+        assert after["control_plane"]["pid"] != pid
+        for name in ("database_url", "database_url_unpooled", "branches"):
+            assert after[name] == before[name]
 
 
 class TestEnding:
@@ -174,12 +197,12 @@ class TestEnding:
             assert up.process.wait(timeout=5) == 0
         done = bough(shop, "down", "--delete")
         assert (done.returncode, done.stderr) == (0, "Nothing was running\n")
-        assert not (shop / ".bough" / "postgres").exists()
+        assert not (shop / ".bough" / "neon").exists()
 
     @pytest.mark.parametrize(
         ("sign", "code"),
         [
-            pytest.param("postgres/postgres.log", 130, id="PostgreSQL starts"),
+            pytest.param("neon/lock", 130, id="the control plane starts"),
             pytest.param(".runtime-*", 0, id="the function host starts"),
         ],
     )
@@ -189,9 +212,10 @@ class TestEnding:
         shutil.rmtree(next(own.glob("runtime-*")))
         with BoughUp(shop, wait_for="Starting") as up:
             up.wait_until(lambda: any(own.glob(sign)))
-            before = {process.pid for process in psutil.Process(up.process.pid).children(recursive=True)}
+            before = psutil.Process(up.process.pid).children(recursive=True)
             assert up.end(signal.SIGINT) == code
-            assert not any(map(is_running, before))
+            assert alive(before, within=0) == []
+            assert up.servers() == []
             assert "Traceback" not in up.said
         assert json.loads(bough(shop, "status", "-o", "json").stdout) == {"state": "stopped"}
 
@@ -213,20 +237,22 @@ class TestAfterAKill:
                 assert execute(up, "SELECT answer FROM kept") == [(42,)]
 
     def test_servers_of_a_killed_up_are_reported_and_used_again(self, shop):
-        """`kill -9` of `bough up` alone: its functions end, status tells what runs, the next takes over."""
+        """`kill -9` of `bough up` alone: its functions end, status tells what runs, the next uses it."""
         with BoughUp(shop) as killed:
             httpx2.get(f"{killed.url}/items/a")
             functions = killed.environments()
             assert functions
-            postgres = world.read_state(shop).postgres_pid
+            servers = killed.servers()
+            plane = control_plane.find(shop)
             os.kill(killed.process.pid, signal.SIGKILL)
             killed.process.wait()
             assert alive(functions) == []
             done = bough(shop, "status", "-o", "json")
             assert done.returncode == 1
-            assert json.loads(done.stdout)["left_running"]["postgres"] == postgres
+            assert json.loads(done.stdout)["control_plane"]["pid"] == plane.pid
             with BoughUp(shop) as up:
-                assert world.read_state(shop).postgres_pid == postgres
+                assert control_plane.find(shop) == plane
+                assert up.servers() == servers
                 assert httpx2.get(f"{up.url}/items/a").status_code == 200
 
 
@@ -246,14 +272,14 @@ class TestBadInput:
         assert f"error[PORT_IN_USE]: port {port} is in use by" in done.stderr
         assert f"(pid {os.getpid()})" in done.stderr
         assert "--port" in done.stderr
-        assert not (shop / ".bough" / "postgres").exists()
+        assert not (shop / ".bough" / "neon").exists()
 
 
 class TestOptions:
     def test_fresh_deletes_the_local_data(self, shop):
         """`--fresh` is a new database; that data stays otherwise is shown above."""
         with (
-            world.databases(shop, fresh=False, warn=pytest.fail) as databases,
+            world.databases(shop, fresh=False, announce=lambda _: None) as databases,
             psycopg.connect(databases.database_url_unpooled.libpq()) as connection,
         ):
             connection.execute("CREATE TABLE kept ()")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from infra.local import world
+from infra.local import control_plane, servers, world
 from infra.local.ports import free_port
 from infra.local.processes import command_line
 
@@ -40,7 +40,7 @@ def copy_kit(root: Path) -> None:
 
 def remove(root: Path) -> None:
     """Delete a project and what its servers keep elsewhere."""
-    world.delete(root)
+    control_plane.delete(root)
     shutil.rmtree(root)
 
 
@@ -99,10 +99,14 @@ class BoughUp:
         return json.loads(bough(self.root, "status", "-o", "json").stdout)
 
     def processes(self) -> list[psutil.Process]:
-        """Return every process of the world: its own, its functions', the servers' and theirs."""
-        state = world.read_state(self.root)
-        roots = [psutil.Process(pid) for pid in (state.pid, state.postgres_pid, state.pooler_pid)]
-        return [process for root in roots for process in (root, *root.children(recursive=True))]
+        """Return every process of the world: its own, its functions', the control plane and the servers."""
+        pids = [self.process.pid, control_plane.find(self.root).pid, *(each.pid for each in self.servers())]
+        roots = [psutil.Process(pid) for pid in pids]
+        return list({one for root in roots for one in (root, *root.children(recursive=True))})
+
+    def servers(self) -> list[servers.Server]:
+        """Return PostgreSQL and PgBouncer of each running branch."""
+        return servers.running_below(self.root / ".bough" / "neon")
 
     def environments(self) -> list[psutil.Process]:
         """Return the processes of the function's environments."""

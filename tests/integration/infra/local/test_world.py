@@ -15,8 +15,12 @@ import psycopg
 import pytest
 
 from api.database.connection_url import DirectUrl, PooledUrl
-from infra.local import processes, world
-from infra.local.errors import PoolerMissingError, PortInUseError, WorldRunningError
+from infra.branches.errors import BranchNotFoundError
+from infra.branches.identity import BranchIdentity, read
+from infra.branches.provider import BranchSpec
+from infra.context import ProviderName
+from infra.local import control_plane, processes, world
+from infra.local.errors import PortInUseError, WorldRunningError
 from infra.local.own_folder import folder, read_secrets
 from infra.local.ports import free_port
 
@@ -34,12 +38,11 @@ def state(port=8000):
     return world.State(
         pid=os.getpid(),
         api_url=f"http://127.0.0.1:{port}",
+        branch="main",
         database_url=PooledUrl.parse("postgresql://app:app-secret@127.0.0.1:1/app"),
         database_url_unpooled=DirectUrl.parse("postgresql://owner:owner-secret@127.0.0.1:2/app"),
         artifact="/artifact",
         handler="api.handler.handler",
-        postgres_pid=1,
-        pooler_pid=None,
     )
 
 
@@ -48,7 +51,7 @@ def root(tmp_path):
     """A project's folder, with nothing left running in it afterwards."""
     yield tmp_path
     world.down(tmp_path)
-    world.delete(tmp_path)
+    control_plane.delete(tmp_path)
 
 
 @pytest.fixture
@@ -124,7 +127,6 @@ class TestState:
     def test_nothing_is_made_by_looking(self, root):
         """Asking for a world's state leaves no file in the project."""
         assert world.read_state(root) is None
-        assert world.left_running(root) == {}
         assert list(root.iterdir()) == []
 
 
@@ -148,6 +150,7 @@ class TestSecrets:
         assert read_secrets(root) == first
         assert (root / ".bough" / "secrets.json").stat().st_mode & 0o777 == 0o600
         assert len(first.auth_secret) == 64
+        assert len(first.neon_api_key) > 40
         assert first.auth_secret not in repr(first)
         assert (root / ".bough" / ".gitignore").read_text() == "*\n"
 
@@ -155,7 +158,7 @@ class TestSecrets:
 class TestDatabases:
     def test_both_urls_lead_to_the_same_database(self, root):
         """The owner migrates past the pooler, the application works through it; both end with the block."""
-        with world.databases(root, fresh=False, warn=pytest.fail) as databases:
+        with world.databases(root, fresh=False, announce=lambda _: None) as databases:
             with psycopg.connect(databases.database_url_unpooled.libpq()) as connection:
                 connection.execute("CREATE TABLE kept AS SELECT current_user::text AS by")
             with psycopg.connect(databases.database_url.libpq()) as connection:
@@ -163,54 +166,53 @@ class TestDatabases:
                     "bough_owner",
                     "bough_app",
                 )
-        assert world.left_running(root) == {}
-        assert not processes.is_running(databases.postgres.pid)
-        with world.databases(root, fresh=False, warn=pytest.fail) as again:
+                assert connection.execute("SHOW statement_timeout").fetchone() == ("30s",)
+        assert databases.branch.name == "main"
+        assert control_plane.find(root) is None
+        assert control_plane.left_running(root) == []
+        with world.databases(root, branch=databases.branch.id, fresh=False, announce=lambda _: None) as again:
             assert again.database_url == databases.database_url
             with psycopg.connect(again.database_url.libpq()) as connection:
                 assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1,)
         with (
-            world.databases(root, fresh=True, warn=pytest.fail) as fresh,
+            world.databases(root, fresh=True, announce=lambda _: None) as fresh,
             psycopg.connect(fresh.database_url.libpq()) as connection,
         ):
             assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
 
-    def test_without_pgbouncer_one_sentence_says_what_is_not_covered(self, root, monkeypatch):
-        """The pooled URL then leads to PostgreSQL itself, as the same role."""
-        monkeypatch.setattr(world, "find_pgbouncer", lambda: None)
-        monkeypatch.delenv("CI", raising=False)
-        said = []
-        with world.databases(root, fresh=False, warn=said.append) as databases:
-            assert databases.pooler is None
-            assert databases.database_url.port == databases.postgres.port
+    def test_control_plane_that_ran_before_goes_on(self, root):
+        """A world on a branch comes and goes, and others need not know; one that is not there is named."""
+        running = control_plane.ensure_running(root, announce=lambda _: None)
+        with control_plane.provider(running, pytest.fail) as provider:
+            provider.create(BranchSpec(name="pr-1"))
+        with world.databases(root, branch="pr-1", fresh=False, announce=pytest.fail) as databases:
+            assert databases.control_plane == running
             with psycopg.connect(databases.database_url.libpq()) as connection:
-                assert connection.execute("SHOW statement_timeout").fetchone() == ("30s",)
-        assert len(said) == 1
-        assert "not covered" in said[0]
-
-    def test_without_pgbouncer_ci_fails(self, root, monkeypatch):
-        """In CI nothing goes uncovered unseen, and the server that had started is stopped."""
-        monkeypatch.setattr(world, "find_pgbouncer", lambda: None)
-        monkeypatch.setenv("CI", "true")
-        with pytest.raises(PoolerMissingError), world.databases(root, fresh=False, warn=pytest.fail):
+                assert read(connection) == BranchIdentity.of(ProviderName.LOCAL, databases.branch)
+        assert control_plane.find(root) == running
+        assert control_plane.branches(running) == {"main": "active", "pr-1": "active"}
+        with (
+            pytest.raises(BranchNotFoundError, match="mian"),
+            world.databases(root, branch="mian", fresh=False, announce=pytest.fail),
+        ):
             pass
-        assert world.left_running(root) == {}
+        assert control_plane.find(root) == running
 
 
 class TestDown:
-    def test_left_over_servers_are_ended(self, root):
-        """What a killed world left running is found by its files and stopped."""
+    def test_what_a_killed_world_left_is_ended(self, root):
+        """`kill -9` of it leaves the control plane, which is found by its lock and stopped."""
         code = """if True:
             import os, signal, sys
             from pathlib import Path
             from infra.local import world
             with world.hold(Path(sys.argv[1]), int(sys.argv[2])):
-                with world.databases(Path(sys.argv[1]), fresh=False, warn=print):
+                with world.databases(Path(sys.argv[1]), fresh=False, announce=print):
                     os.kill(os.getpid(), signal.SIGKILL)
         """
         subprocess.run([sys.executable, "-c", code, root, str(free_port())], check=False)
-        left = world.left_running(root)
-        assert left.keys() == {"postgres", "pooler"}
-        assert sorted(world.down(root)) == ["pooler", "postgres"]
-        assert not any(map(processes.is_running, left.values()))
+        left = control_plane.find(root)
+        assert world.down(root) == ["control plane"]
+        assert not processes.is_running(left.pid)
+        assert control_plane.left_running(root) == []
         assert world.down(root) == []
