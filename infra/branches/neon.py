@@ -208,6 +208,13 @@ class NeonProvider:
         old, new = (self._schema(api, each).splitlines(keepends=True) for each in compared)
         return "".join(difflib.unified_diff(old, new, compared[0].name, compared[1].name))
 
+    def provision(self, branch: str) -> Branch:
+        """Return a branch, ready, with its application role: also one that other tools have made."""
+        api = self._api()
+        found, _ = _find(api, branch)
+        self._provision(api, found.id)
+        return found.to_branch()
+
     def _api(self) -> NeonApi:
         """Return the API for the requests of one method, whose time begins now."""
         return NeonApi(self._http, self._project_id, Deadline(self._deadline))
