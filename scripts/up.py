@@ -18,7 +18,7 @@ from infra.branches.identity import BranchIdentity
 from infra.config import load_project
 from infra.context import ProviderName, resolve
 from infra.errors import InfraError
-from infra.local import control_plane, watch, world
+from infra.local import control_plane, names, watch, world
 from infra.local.own_folder import read_secrets
 from infra.local.revival import revived
 from scripts import output
@@ -62,6 +62,7 @@ def up(
                 world.databases(
                     project.root,
                     branch=context.branch.value if context.provider.value == ProviderName.LOCAL else branch,
+                    application_role=context.application_role.value or names.APPLICATION,
                     fresh=fresh,
                     announce=output.say,
                 )

@@ -22,9 +22,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from infra.branches.neon import NeonProvider
-from infra.branches.neon_answers import OperationsAnswer
-from infra.branches.neon_api import NeonApi
 from infra.deadline import Deadline
 from infra.http import HttpClient
 from infra.local import lock_file, names, processes, servers
@@ -35,6 +32,8 @@ from infra.local.pooler import find_pgbouncer
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from infra.branches.neon import NeonProvider
 
 #: Seconds: for a start on a busy machine; for an end, in which each PostgreSQL writes a checkpoint;
 #: for an answer.
@@ -113,8 +112,12 @@ def find(root: Path) -> ControlPlane | None:
     return ControlPlane(address.base_url, key, project_id, address.pid) if project_id else None
 
 
-def provider(running: ControlPlane, announce: Callable[[str], None]) -> NeonProvider:
+def provider(
+    running: ControlPlane, announce: Callable[[str], None], *, application_role: str = names.APPLICATION
+) -> NeonProvider:
     """Return the adapter of the project's branches: Neon's own, speaking to this machine."""
+    from infra.branches.neon import NeonProvider  # noqa: PLC0415  its models take time that --help need not pay
+
     return NeonProvider(
         running.project_id,
         running.api_key,
@@ -122,7 +125,7 @@ def provider(running: ControlPlane, announce: Callable[[str], None]) -> NeonProv
         base_url=running.base_url,
         database=names.DATABASE,
         owner_role=names.OWNER,
-        application_role=names.APPLICATION,
+        application_role=application_role,
     )
 
 
@@ -244,6 +247,9 @@ def _project_id(client: HttpClient) -> str | None:
 
 def _make_project(client: HttpClient, name: str) -> str:
     """Make the project with its branch, and return its id once the branch is there."""
+    from infra.branches.neon_answers import OperationsAnswer  # noqa: PLC0415  as above
+    from infra.branches.neon_api import NeonApi  # noqa: PLC0415  as above
+
     branch = {"name": names.MAIN, "database_name": names.DATABASE, "role_name": names.OWNER}
     made = client.request("POST", "projects", body={"project": {"name": name, "branch": branch}}).json()
     project_id: str = made["project"]["id"]

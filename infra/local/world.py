@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from api.database.connection_url import DirectUrl, PooledUrl
 from infra.branches.provider import DatabaseRole
-from infra.local import control_plane, lock_file, ports, processes
+from infra.local import control_plane, lock_file, names, ports, processes
 from infra.local.errors import WorldRunningError
 from infra.local.own_folder import folder, write_private
 
@@ -140,7 +140,12 @@ def hold(root: Path, port: int) -> Iterator[None]:
 
 @contextmanager
 def databases(
-    root: Path, *, branch: str | None = None, fresh: bool, announce: Callable[[str], None]
+    root: Path,
+    *,
+    branch: str | None = None,
+    application_role: str = names.APPLICATION,
+    fresh: bool,
+    announce: Callable[[str], None],
 ) -> Iterator[Databases]:
     """Have a branch's database with its two roles ready for the length of the block.
 
@@ -149,6 +154,7 @@ def databases(
     Args:
         root: The project's folder; the caller holds it (`hold`).
         branch: Id or name; without one the default branch.
+        application_role: What the application logs in as.
         fresh: Delete all local branches first.
         announce: Is told, in one sentence each, what takes time and what is not covered.
 
@@ -164,7 +170,7 @@ def databases(
             control_plane.stop(root)
             control_plane.delete(root)
         running = control_plane.ensure_running(root, announce=announce)
-        with control_plane.provider(running, announce) as provider:
+        with control_plane.provider(running, announce, application_role=application_role) as provider:
             wanted = branch or next(each.id for each in provider.list() if each.is_default)
             found = provider.provision(wanted)
             ready = Databases(
