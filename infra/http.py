@@ -7,26 +7,32 @@ was lost raises `HttpAmbiguousError`: only its caller can look whether it was do
 
 from __future__ import annotations
 
-import json
 import logging
 import random
-import time
+import ssl
 import uuid
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import quote, urlsplit
+import weakref
+from typing import TYPE_CHECKING, Final, Self
 
 import httpx2
 import stamina
 
 from api.database.connection_url_syntax import Secret
 from infra.deadline import Deadline
+from infra.http_answers import Answer, error_of, retry_after
 from infra.http_errors import (
     HttpAmbiguousError,
     HttpConfigurationError,
     HttpStatusError,
     HttpUnreachableError,
+)
+from infra.http_requests import (
+    HttpRequest,
+    check_token,
+    checked_parameters,
+    checked_segment,
+    checked_url,
+    is_on_this_machine,
 )
 
 if TYPE_CHECKING:
@@ -37,48 +43,14 @@ if TYPE_CHECKING:
 REFUSALS: Final = frozenset({423, 429, 503})
 _GATEWAY_FAILURES: Final = frozenset({502, 503, 504, 524})
 _REASONS: Final = {423: "is busy with this project", 429: "limits how many requests it takes"}
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 #: Seconds.
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 8.0
-#: Characters of an answer that is no JSON.
-_QUOTED: Final = 200
 
 # stamina logs every retry as a warning, which without a handler Python writes to stderr: there
 # `announce` has said it already.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A successful answer.
-
-    Args:
-        status: 200 to 299.
-        headers: By name in lower case.
-        text: The body; it may hold a password.
-        request: What was asked, for messages.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    text: str = field(repr=False)
-    request: str
-
-    def json(self) -> Any:
-        """Return the body read as JSON.
-
-        Raises:
-            HttpUnreachableError: It is none: something else than the API answered.
-        """
-        try:
-            return json.loads(self.text)
-        except ValueError:
-            pass
-        # Raised here: the reader's own error holds the text.
-        message = f"{self.request}: the answer is no JSON"
-        raise HttpUnreachableError(message, hint="is the API's address right, is a proxy between?")
 
 
 class _Bearer(httpx2.Auth):
@@ -120,15 +92,22 @@ class HttpClient:
         """
         sealed = Secret(token)
         del token
-        is_local = _checked(base_url, sealed, service)
+        url = checked_url(base_url, service)
+        check_token(sealed, service)
         self._service = service
         self._announce = announce
         self._deadline = deadline
         self._try_timeout = try_timeout
         self._refusals = refusals
         self._base_url = base_url.rstrip("/")
-        # A proxy from the environment is of no use for this machine's own services.
-        self._client = httpx2.Client(auth=_Bearer(sealed), trust_env=not is_local)
+        self._client = httpx2.Client(
+            auth=_Bearer(sealed),
+            # A proxy from the environment is of no use for this machine's own services.
+            trust_env=not is_on_this_machine(url),
+            # Where there is no TLS, reading all CAs would be half of the time that a command takes.
+            verify=url.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        )
+        self._close = weakref.finalize(self, self._client.close)
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -141,8 +120,8 @@ class HttpClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
+        """Close all connections, as happens by itself when nobody has the client any more."""
+        self._close()
 
     def request(
         self,
@@ -171,11 +150,11 @@ class HttpClient:
             HttpUnreachableError: There was no usable answer until the deadline; nothing was changed.
             HttpAmbiguousError: A write that may not be repeated was sent, and its answer lost.
         """
-        parameters = _checked_parameters(query)
+        parameters = checked_parameters(query)
         request_id = str(uuid.uuid4())
-        once = _Try(
+        once = HttpRequest(
             method=method,
-            url="/".join((self._base_url, *map(_checked_segment, path))),
+            url="/".join((self._base_url, *map(checked_segment, path))),
             parameters=parameters,
             body=body,
             headers={"X-Request-ID": request_id, "Accept": "application/json", **(headers or {})},
@@ -187,7 +166,7 @@ class HttpClient:
                 return self._send(once)
         raise AssertionError
 
-    def _send(self, once: _Try) -> Answer:
+    def _send(self, once: HttpRequest) -> Answer:
         failure: Exception
         try:
             response = self._client.request(
@@ -209,23 +188,23 @@ class HttpClient:
         # Raised here: the client's own errors hold the request, whose headers hold the token.
         raise failure
 
-    def _not_sent(self, once: _Try, error: Exception) -> Exception:
+    def _not_sent(self, once: HttpRequest, error: Exception) -> Exception:
         message = f"{self._service} cannot be reached: {_plain(error)} ({once})"
         if "CERTIFICATE_VERIFY_FAILED" in message:
             # Waiting changes nothing.
             return HttpConfigurationError(message, hint="is a proxy between? SSL_CERT_FILE names its CA")
         return HttpUnreachableError(message)
 
-    def _lost(self, once: _Try, what: str) -> Exception:
+    def _lost(self, once: HttpRequest, what: str) -> Exception:
         if once.repeatable:
             return HttpUnreachableError(f"{what} ({once})")
         return HttpAmbiguousError(
             f"{what}, so it is not known whether it was done ({once})", hint="look before you try again"
         )
 
-    def _refused(self, once: _Try, response: httpx2.Response) -> Exception:
+    def _refused(self, once: HttpRequest, response: httpx2.Response) -> Exception:
         status = response.status_code
-        code, said = _error_of(response)
+        code, said = error_of(response)
         what = f"{self._service} answered {status}: {said or response.reason_phrase}"
         if response.is_server_error and status not in self._refusals and not once.repeatable:
             return self._lost(once, what)
@@ -234,10 +213,10 @@ class HttpClient:
             status=status,
             api_code=code,
             api_message=said,
-            retry_after=_retry_after(response.headers.get("Retry-After", "")),
+            retry_after=retry_after(response.headers.get("Retry-After", "")),
         )
 
-    def _backoff(self, once: _Try) -> Callable[[Exception], bool | float]:
+    def _backoff(self, once: HttpRequest) -> Callable[[Exception], bool | float]:
         """Return stamina's hook: how long to wait after an error, or `False` to let it through."""
         wait = _FIRST_WAIT
 
@@ -261,80 +240,6 @@ class HttpClient:
             return seconds
 
         return seconds_after
-
-
-@dataclass(frozen=True, slots=True)
-class _Try:
-    method: str
-    url: str
-    parameters: Mapping[str, str]
-    body: object = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    repeatable: bool
-    deadline: Deadline
-
-    def __str__(self) -> str:
-        return f"{self.method} {urlsplit(self.url).path}, request {self.headers['X-Request-ID']}"
-
-
-def _checked(base_url: str, token: Secret, service: str) -> bool:
-    """Return whether the API is on this machine."""
-    try:
-        url = httpx2.URL(base_url)
-    except httpx2.InvalidURL:
-        url = httpx2.URL("")
-    if not url.host or url.userinfo or url.query or url.scheme not in {"http", "https"}:
-        message = f"the address of {service}'s API is not a plain URL"
-        raise HttpConfigurationError(message, hint="it begins with https://")
-    is_local = url.host in _LOOPBACK
-    if url.scheme == "http" and not is_local:
-        message = f"{service}'s API at {url.host} would get the token unencrypted"
-        raise HttpConfigurationError(message, hint="use https://")
-    text = token.reveal()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        # Never quoted: a token with a line end would stand in the HTTP library's own error.
-        problem = "has characters that no token has" if text else "is empty"
-        raise HttpConfigurationError(f"the token for {service} {problem}", hint="copy it once more")
-    return is_local
-
-
-def _checked_segment(segment: str) -> str:
-    if not segment.strip() or segment in {".", ".."}:
-        raise ValueError("a blank or relative segment would make the request another one")
-    return quote(segment, safe="")
-
-
-def _checked_parameters(query: Mapping[str, str | int | bool] | None) -> dict[str, str]:
-    parameters = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in (query or {}).items()
-    }
-    if blank := [name for name, value in parameters.items() if not value.strip()]:
-        raise ValueError(f"the parameter {blank[0]} is blank, which would make the request another one")
-    return parameters
-
-
-def _error_of(response: httpx2.Response) -> tuple[str, str]:
-    try:
-        body = response.json()
-    except ValueError:
-        return "", " ".join(response.text[:_QUOTED].split())
-    if not isinstance(body, dict):
-        return "", ""
-    return str(body.get("code") or ""), str(body.get("message") or body.get("error") or "")
-
-
-def _retry_after(value: str) -> float | None:
-    """Return the seconds of a `Retry-After`, which may also be an HTTP date."""
-    if not value:
-        return None
-    if value.isdecimal():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())
 
 
 def _given_up(service: str, asked: float, left: float, limit: float) -> str:

@@ -45,6 +45,7 @@ class NeonProvider:
         owner_role: str | None = None,
         application_role: str = "bough_app",
         deadline: float = _DEADLINE,
+        try_timeout: float = 30.0,
     ) -> None:
         """Send nothing yet.
 
@@ -57,6 +58,7 @@ class NeonProvider:
             owner_role: Without one, the database's owner.
             application_role: What requests log in as.
             deadline: Seconds for one method with all its waits.
+            try_timeout: Seconds until the answer to a request counts as lost.
 
         Raises:
             ProviderAuthError: The token is empty.
@@ -65,7 +67,7 @@ class NeonProvider:
         """
         if not token:
             raise ProviderAuthError("there is no API key for Neon", hint="set NEON_API_KEY")
-        self._http = HttpClient(base_url, token, service="Neon", announce=announce)
+        self._http = HttpClient(base_url, token, service="Neon", announce=announce, try_timeout=try_timeout)
         self._project_id = project_id
         self._announce = announce
         self._access = NeonAccess(database, owner_role, application_role)
@@ -138,7 +140,7 @@ class NeonProvider:
         neon_guards.refuse_protected(found, "be restored")
         if preserve_as is None:
             preserve_as = f"{found.name[:200]}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-            self._announce(f"the present of {found.name!r} is kept as the branch {preserve_as!r}")
+            self._announce(f"the present of {found.name!r} will be kept as the branch {preserve_as!r}")
         neon_guards.refuse_taken(preserve_as, branches)
         return self._restored(
             api,

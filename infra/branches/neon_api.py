@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from infra.deadline import Deadline
-    from infra.http import Answer, HttpClient
+    from infra.http import HttpClient
+    from infra.http_answers import Answer
 
 _Answer = TypeVar("_Answer", bound="BaseModel")
 _Url = TypeVar("_Url", bound=ConnectionUrl)

@@ -14,7 +14,7 @@ from infra.http_errors import HttpStatusError
 
 if TYPE_CHECKING:
     from infra.doctor.target import Direct
-    from infra.http import Answer
+    from infra.http_answers import Answer
 
 #: Seconds. Expiries and tokens are off by as much; AWS refuses requests that are 5 minutes off.
 _DRIFT: Final = 5.0
