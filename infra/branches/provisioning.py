@@ -37,7 +37,7 @@ _LONGEST_WAIT: Final = 2.0
 #: Seconds. A provider's proxy may know a role's new password a moment after the server does.
 _PASSWORD_GRACE: Final = 15.0
 #: libpq has no SQLSTATE for a login that failed.
-_NO_LOGIN: Final = re.compile(r"password authentication|role .* does not exist|no such user|not permitted")
+_NO_LOGIN: Final = re.compile(r"(password|SASL) authentication|role .* does not exist|not permitted")
 
 
 @dataclass(frozen=True, slots=True)

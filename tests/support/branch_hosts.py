@@ -5,8 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from infra.branches.neon import NeonProvider
+from infra.branches.provider import DatabaseRole
 from infra.branches.supabase import SupabaseProvider
 from infra.branches.supabase_urls import Hosting
+from tests.support.neon_api import NeonApi, neon_api
 from tests.support.published_schema import published_schema
 from tests.support.recording_proxy import RecordingProxy
 from tests.support.scripted_api import DROP, Reply
@@ -113,5 +119,66 @@ def supabase_host(folder: Path) -> Iterator[SupabaseHost]:
         proxy = RecordingProxy(stub.url, published_schema("supabase"))
         try:
             yield SupabaseHost(stub, proxy)
+        finally:
+            proxy.stop()
+
+
+class NeonHost:
+    """The adapter for Neon over a control plane with one project."""
+
+    name = "neon"
+    resets_to_data = True
+    expires = True
+
+    def __init__(self, plane: NeonApi, proxy: RecordingProxy) -> None:
+        """Adapters send through the proxy."""
+        self.plane = plane
+        self.proxy = proxy
+        self.project_id = plane.new_project()
+
+    @property
+    def secrets(self) -> list[str]:
+        with self.provider() as provider:
+            urls = [provider.direct_url("main", role).libpq() for role in DatabaseRole]
+        return [self.plane.api_key, *(str(conninfo_to_dict(url)["password"]) for url in urls)]
+
+    @property
+    def asked(self) -> list[str]:
+        return [f"{each.method} {each.path}" for each in self.proxy.exchanges]
+
+    def provider(
+        self, announce: Callable[[str], None] | None = None, *, token: str | None = None
+    ) -> NeonProvider:
+        return NeonProvider(
+            self.project_id,
+            token or self.plane.api_key,
+            announce=announce or (lambda _: None),
+            base_url=self.proxy.url,
+            deadline=60.0,
+        )
+
+    def migrate(self, statement: str) -> None:
+        with self.provider() as provider:
+            url = provider.direct_url("main", DatabaseRole.OWNER)
+        with psycopg.connect(url.libpq()) as connection:
+            connection.execute(statement)
+
+    def lose_answer(self) -> None:
+        self.plane.fault(method="POST", path="/branches$", kind="drop_after")
+
+    def lose_request(self) -> None:
+        self.plane.fault(method="POST", path="/branches$", kind="drop_before")
+
+    def turn_away(self) -> None:
+        self.plane.fault(method="GET", path="/branches$", kind="answer", status=429, retry_after="0")
+
+
+@contextmanager
+def neon_host(folder: Path) -> Iterator[NeonHost]:
+    """Run a control plane; what goes over the wire is held to Neon's document, where that is at hand."""
+    with neon_api(folder) as plane:
+        proxy = RecordingProxy(plane.base_url, published_schema("neon"))
+        try:
+            yield NeonHost(plane, proxy)
         finally:
             proxy.stop()

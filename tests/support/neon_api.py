@@ -135,6 +135,8 @@ def neon_api(root: Path, *arguments: str) -> Iterator[NeonApi]:
     try:
         api.start()
         yield api
+        if api.process.poll() is None:
+            api.stop()
     finally:
         if api.proxy:
             api.client.close()

@@ -8,14 +8,14 @@ import pytest
 
 from infra.branches import neon_api, neon_creation
 from infra.branches.neon import NeonProvider
-from tests.support.branch_hosts import supabase_host
+from tests.support.branch_hosts import neon_host, supabase_host
 from tests.support.scripted_api import ScriptedApi
 from tests.support.scripted_neon import PROJECT, ScriptedNeon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.branch_hosts import BranchHost, SupabaseHost
+    from tests.support.branch_hosts import BranchHost, NeonHost, SupabaseHost
 
 
 @pytest.fixture
@@ -58,7 +58,16 @@ def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseHost]
         yield host
 
 
-@pytest.fixture(scope="session", params=["supabase"])
+@pytest.fixture(scope="session")
+def local_neon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NeonHost]:
+    """A project at a control plane, whose default branch has the table `note` with a row."""
+    with neon_host(tmp_path_factory.mktemp("neon")) as host:
+        host.migrate("CREATE TABLE note (id int PRIMARY KEY, body text)")
+        host.migrate("INSERT INTO note VALUES (1, 'production')")
+        yield host
+
+
+@pytest.fixture(scope="session", params=["supabase", "local_neon"])
 def host(request: pytest.FixtureRequest) -> BranchHost:
     """Each provider in turn, with the same project."""
     found: BranchHost = request.getfixturevalue(request.param)
