@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from infra.deadline import Deadline
-    from infra.http import Answer, HttpClient
+    from infra.http import HttpClient
+    from infra.http_answers import Answer
 
 _T = TypeVar("_T")
 

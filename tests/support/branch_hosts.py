@@ -31,12 +31,14 @@ class BranchHost(Protocol):
     Attributes:
         name: The provider's.
         secrets: What must never show.
+        copies_quickly: Whether a branch with data is made quicker than one without.
         resets_to_data: Whether a reset brings the parent's rows.
         expires: Whether the provider deletes branches at a time.
     """
 
     name: str
     secrets: list[str]
+    copies_quickly: bool
     resets_to_data: bool
     expires: bool
 
@@ -66,6 +68,7 @@ class SupabaseHost:
     """The adapter for Supabase over the stub."""
 
     name = "supabase"
+    copies_quickly = False
     resets_to_data = False
     expires = False
 
@@ -127,6 +130,7 @@ class NeonHost:
     """The adapter for Neon over a control plane with one project."""
 
     name = "neon"
+    copies_quickly = True
     resets_to_data = True
     expires = True
 

@@ -84,10 +84,11 @@ class TestCreate:
         assert caught.value.hint == "did you mean preview?"
         assert "of-nothing" not in names(provider)
 
-    def test_one_branch_is_made_when_many_ask(self, provider):
+    def test_one_branch_is_made_when_many_ask(self, host, provider):
         """All get the same one."""
+        spec = BranchSpec("race", with_data=host.copies_quickly)
         with ThreadPoolExecutor(4) as pool:
-            made = list(pool.map(lambda _: provider.create(BranchSpec("race", with_data=False)), range(4)))
+            made = list(pool.map(lambda _: provider.create(spec), range(4)))
         assert len({branch.id for branch in made}) == 1
         assert names(provider).count("race") == 1
         provider.delete("race")
@@ -98,7 +99,7 @@ class TestCreate:
         getattr(host, lose)()
         said = []
         with host.provider(said.append) as provider:
-            made = provider.create(BranchSpec("lost", with_data=False))
+            made = provider.create(BranchSpec("lost", with_data=host.copies_quickly))
             assert [branch.id for branch in provider.list() if branch.name == "lost"] == [made.id]
             assert any("looking" in each for each in said)
             provider.delete("lost")
@@ -229,9 +230,9 @@ class TestProtection:
 
 
 class TestDelete:
-    def test_deleted_branch_is_gone_and_again_is_harmless(self, provider):
+    def test_deleted_branch_is_gone_and_again_is_harmless(self, host, provider):
         """Its name is free when the method returns."""
-        provider.create(BranchSpec("short-lived", with_data=False))
+        provider.create(BranchSpec("short-lived", with_data=host.copies_quickly))
         provider.delete("short-lived")
         assert "short-lived" not in names(provider)
         provider.delete("short-lived")
