@@ -1,4 +1,4 @@
-"""A control plane with one project, behind the proxy that holds every exchange to Neon's document."""
+"""A control plane with one project, and Neon's own clients on it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import pytest
 
 from tests.support.neon_api import NeonApi, neon_api
 from tests.support.node_clients import NodeClients, require_node
-from tests.support.published_schema import published_schema
-from tests.support.recording_proxy import RecordingProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +22,12 @@ class Neon:
     """The project as its clients see it.
 
     Args:
-        api: Speaks to the control plane past the proxy.
-        proxy: What the clients speak to.
+        api: The control plane, behind the proxy that holds every exchange to Neon's document.
         project_id: With the branch `main`, which has one table with one row.
         main: Id of that branch.
     """
 
     api: NeonApi
-    proxy: RecordingProxy
     project_id: str
     main: str
 
@@ -87,14 +83,11 @@ def neon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neon]:
     """The project."""
     with neon_api(tmp_path_factory.mktemp("project")) as api:
         project_id = api.new_project()
-        proxy = RecordingProxy(api.base_url, published_schema("neon"))
         (main,) = api.call("GET", f"/projects/{project_id}/branches")["branches"]
-        neon = Neon(api, proxy, project_id, main["id"])
+        neon = Neon(api, project_id, main["id"])
         neon.run(neon.main, "CREATE TABLE fruit (name text PRIMARY KEY)")
         neon.run(neon.main, "INSERT INTO fruit VALUES ('apple')")
         yield neon
-        proxy.stop()
-        api.stop()
 
 
 @pytest.fixture
@@ -103,7 +96,7 @@ def clients(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[NodeClien
     require_node()
     neon: Neon = request.getfixturevalue("neon")
     clients = NodeClients(
-        tmp_path, base_url=neon.proxy.url, api_key=neon.api.api_key, project_id=neon.project_id
+        tmp_path, base_url=neon.api.base_url, api_key=neon.api.api_key, project_id=neon.project_id
     )
     yield clients
     assert clients.refused_connections() == []

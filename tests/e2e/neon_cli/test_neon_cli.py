@@ -58,7 +58,7 @@ class TestEveryCommand:
         assert (database["name"], database["owner_name"]) == ("app", "bough_owner")
         operations = clients.neon("operations", "list")
         assert {each["status"] for each in operations} == {"finished"}
-        assert "create_branch" in {each["action"] for each in operations}
+        assert "start_compute" in {each["action"] for each in operations}
 
     def test_get_of_an_unknown_name_lists_what_there_is(self, neon, clients):
         """The CLI's own words, from our list of branches."""
