@@ -164,7 +164,7 @@ class HttpClient:
         for attempt in stamina.retry_context(on=self._backoff(once), attempts=None, timeout=None):
             with attempt:
                 return self._send(once)
-        raise AssertionError
+        raise AssertionError("the last try returns or raises")
 
     def _send(self, once: HttpRequest) -> Answer:
         failure: Exception
@@ -249,4 +249,4 @@ def _given_up(service: str, asked: float, left: float, limit: float) -> str:
 
 
 def _plain(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

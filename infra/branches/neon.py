@@ -67,7 +67,9 @@ class NeonProvider:
         """
         if not token:
             raise ProviderAuthError("there is no API key for Neon", hint="set NEON_API_KEY")
-        self._http = HttpClient(base_url, token, service="Neon", announce=announce, try_timeout=try_timeout)
+        # Plain HTTP is taken on loopback alone.
+        service = "the local control plane" if base_url.startswith("http://") else "Neon"
+        self._http = HttpClient(base_url, token, service=service, announce=announce, try_timeout=try_timeout)
         self._project_id = project_id
         self._announce = announce
         self._access = NeonAccess(database, owner_role, application_role)
@@ -120,7 +122,7 @@ class NeonProvider:
         if found.parent_id is None:
             raise NotSupportedError(
                 f"the branch {found.name!r} has no parent to be reset to",
-                hint="restore it to a moment of its own past: `bough branch restore`",
+                hint=f"restore it to a moment of its own past: bough branch restore {found.name} --at TIME",
             )
         neon_guards.refuse_protected(found, "be reset")
         neon_guards.refuse_parent(found, branches, "be reset")
@@ -169,7 +171,7 @@ class NeonProvider:
         if on and found.expires_at is not None:
             raise BranchError(
                 f"the branch {found.name!r} expires at {rfc3339(found.expires_at)}, and cannot be protected",
-                hint=f"let it stay first: `bough branch expire {found.name} never`",
+                hint=f"first run: bough branch expire {found.name} never",
             )
         if found.protected is on:
             return found.to_branch()

@@ -117,7 +117,7 @@ def _verified(api: NeonApi, branches: Sequence[NeonBranch], found: NeonBranch, w
         raise BranchDiffersError(
             f"the branch {found.name!r} ({found.id}) is there and is not what was asked for: "
             + "; ".join(differences.values()),
-            hint=_how_to_go_on(found.name, differences),
+            hint=_how_to_go_on(found.name, wanted, differences),
         )
     settled = api.settled(found.id)
     ensure_compute(api, found.id, wanted.endpoint)
@@ -161,12 +161,19 @@ def _differences(branches: Sequence[NeonBranch], found: NeonBranch, wanted: _Wan
     return differences
 
 
-def _how_to_go_on(name: str, differences: dict[str, str]) -> str:
+def _how_to_go_on(name: str, wanted: _Wanted, differences: dict[str, str]) -> str:
     if differences.keys() & {"data", "parent"}:
-        return f"take another name, or delete it first: `bough branch delete {name}`"
-    verbs = {"protection": "protect", "expiry": "expire"}
-    commands = " and ".join(f"`bough branch {verbs[each]} {name} …`" for each in differences)
-    return f"ask for it as it is, or change it: {commands}"
+        return f"take another name, or first run: bough branch delete {name}"
+    expiry = "never" if wanted.expires_at is None else rfc3339(wanted.expires_at)
+    commands = {
+        "expiry": f"bough branch expire {name} {expiry}",
+        "protection": f"bough branch protect {name}{'' if wanted.protected else ' --off'}",
+    }
+    needed = [command for difference, command in commands.items() if difference in differences]
+    # Neither goes with the other: what is taken away goes first.
+    if wanted.expires_at is not None:
+        needed.reverse()
+    return f"ask for it as it is, or first run: {' && '.join(needed)}"
 
 
 def _at(moment: datetime | None) -> str:

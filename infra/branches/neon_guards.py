@@ -25,7 +25,7 @@ def refuse_protected(branch: NeonBranch, what: str) -> None:
     if branch.protected:
         raise BranchProtectedError(
             f"the branch {branch.name!r} is protected, and cannot {what}",
-            hint="if it is meant, take its protection away first",
+            hint=f"if it is meant, first run: bough branch protect {branch.name} --off",
         )
 
 

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from infra.branches.neon_answers import NeonBranch
     from infra.branches.neon_api import NeonApi
 
+#: How often it is asked for before its answers count as lost for good.
 _TRIES: Final = 3
+#: Seconds before it is looked for. A request may be at work though its answer was lost, and unlike a
+#: second branch, a second restore would not be refused: it would take away what was written meanwhile.
+_PAUSE: Final = 1.0
 
 
 def restore(
@@ -42,6 +46,7 @@ def restore(
             api.finish(answer.operations)
             return api.settled(branch.id)
         announce(f"{lost}; looking whether {branch.name!r} was restored")
+        api.pause(_PAUSE, f"the branch {branch.name!r}")
         if _has_begun(api, branch, body.get("preserve_under_name")):
             return api.settled(branch.id)
     message = f"the branch {branch.name!r} was not restored after {_TRIES} tries: {lost}"

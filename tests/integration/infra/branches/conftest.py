@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.branches import neon_api, neon_creation
+from infra.branches import neon_api, neon_creation, neon_restore
 from infra.branches.neon import NeonProvider
 from tests.support.branch_hosts import neon_host, supabase_host
 from tests.support.scripted_api import ScriptedApi
@@ -44,6 +44,7 @@ def provider(api, said, monkeypatch):
     monkeypatch.setattr("infra.http._FIRST_WAIT", 0.01)
     monkeypatch.setattr(neon_api, "_FIRST_POLL", 0.01)
     monkeypatch.setattr(neon_creation, "_PAUSE", 0.01)
+    monkeypatch.setattr(neon_restore, "_PAUSE", 0.01)
     monkeypatch.setattr("infra.branches.neon.provisioning.provision", lambda *_, **__: None)
     with NeonProvider(PROJECT, "key", base_url=api.url, announce=said.append, deadline=3.0) as provider:
         yield provider

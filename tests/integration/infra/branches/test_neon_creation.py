@@ -60,12 +60,16 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("there", "message", "hint"),
         [
-            ({"parent_id": "br-dev"}, "it was made from dev, not from main", "bough branch delete one"),
-            ({"protected": True}, "it is protected", "bough branch protect one"),
+            (
+                {"parent_id": "br-dev"},
+                "it was made from dev, not from main",
+                "first run: bough branch delete one",
+            ),
+            ({"protected": True}, "it is protected", "first run: bough branch protect one --off"),
             (
                 {"expires_at": "2027-01-01T00:00:00Z"},
                 "expires at 2027-01-01T00:00:00Z, not never",
-                "branch expire one",
+                "first run: bough branch expire one never",
             ),
             ({"init_source": "schema-only"}, "with the schema only, not with the data", "branch delete one"),
         ],
