@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 from psycopg import sql
@@ -14,13 +14,18 @@ from api.database.engine import make_engine
 from infra.doctor.checks import failed, ok
 
 if TYPE_CHECKING:
-    from psycopg.pq.abc import PGconn
-
     from api.database.connection_url import PooledUrl
     from infra.doctor.checks import Finding
-    from infra.doctor.target import Pooled
+    from infra.doctor.target import Connection, Pooled
 
-_STATEMENT = "SELECT pg_backend_pid(), CAST(:n AS int)"
+#: Clients that hold a transaction at once: few, since they are a production pool's.
+_HOLDERS: Final = 3
+_NAMED: Final = {
+    True: "named ones hold too",
+    False: "named ones are lost: other clients must not use them here",
+    None: "each client keeps its process, so named ones hold",
+}
+_STATEMENT: Final = "SELECT pg_backend_pid(), CAST(:n AS int)"
 
 
 def prepared_statements(target: Pooled) -> Finding:
@@ -33,8 +38,7 @@ def prepared_statements(target: Pooled) -> Finding:
             f"the engine's statements fail when their server process changes: {type(error).__name__}",
             "asyncpg 0.31 or newer, with both statement caches at 0: as api/database/engine.py makes it",
         )
-    others = "named ones hold too" if named else "named ones are lost: other clients must not use them here"
-    return ok(f"the engine's statements are unnamed and survive a change of server process; {others}")
+    return ok(f"the engine's statements are unnamed and survive a change of server process; {_NAMED[named]}")
 
 
 async def _change_processes(url: PooledUrl) -> None:
@@ -53,24 +57,39 @@ async def _change_processes(url: PooledUrl) -> None:
         await engine.dispose()
 
 
-def _named_statements_hold(target: Pooled) -> bool:
-    """Prepare a statement, let another client take the server process, and use it then.
+def _named_statements_hold(target: Pooled) -> bool | None:
+    """Prepare a statement and use it on another server process; `None` when it always gets its own.
 
-    Its name is random and it is dropped again where it is, so that no client ever meets it.
+    Clients that hold a transaction each take processes away until another one comes. The name is
+    random, and dropped where it is: no other client ever meets it.
     """
     name = f"bough_doctor_{secrets.token_hex(8)}"
-    with target.connected() as one, target.connected() as other:
-        one.pgconn.prepare(name.encode(), b"SELECT pg_backend_pid()")
-        other.execute("BEGIN")
-        other.execute("SELECT pg_backend_pid()")
-        holds = _executes(one.pgconn, name)
-        for connection in (other, one):
-            with suppress(psycopg.Error):
-                connection.execute(sql.SQL("DEALLOCATE {}").format(sql.Identifier(name)))
-        other.rollback()
-    return holds
+    with ExitStack() as clients:
+        one = clients.enter_context(target.connected())
+        with one.transaction():
+            own_process = _process(one)
+            one.pgconn.prepare(name.encode(), b"SELECT pg_backend_pid()")
+        drop = sql.SQL("DEALLOCATE {}").format(sql.Identifier(name))
+        # Behind a pooler that knows named statements it is there under another name, or not at all.
+        clients.callback(_try, one, drop)
+        for _ in range(_HOLDERS):
+            other = clients.enter_context(target.connected())
+            other.execute("BEGIN")
+            if _process(other) == own_process:
+                clients.callback(_try, other, drop)
+            result = one.pgconn.exec_prepared(name.encode(), [])
+            if result.status != psycopg.pq.ExecStatus.TUPLES_OK:
+                return False
+            if result.get_value(0, 0) != str(own_process).encode():
+                return True
+    return None
 
 
-def _executes(connection: PGconn, name: str) -> bool:
-    result = connection.exec_prepared(name.encode(), [])
-    return result.status == psycopg.pq.ExecStatus.TUPLES_OK
+def _process(connection: Connection) -> int:
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row[0] if row else 0
+
+
+def _try(connection: Connection, statement: sql.Composed) -> None:
+    with suppress(psycopg.Error):
+        connection.execute(statement)

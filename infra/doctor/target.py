@@ -41,7 +41,7 @@ class Target(Generic[UrlT]):
     def read(cls, kind: type[UrlT], variable: str, text: str | None) -> Self:
         """Read what stands in a variable; nothing connects."""
         if not text:
-            fix = "start one with `bough up`, or get it with `bough env run -- bough doctor`"
+            fix = "start one with `bough up`, or name a branch: `bough env run --branch NAME -- bough doctor`"
             return cls(variable, None, failed(f"{variable} is not set, and no local world is running", fix))
         try:
             return cls(variable, kind.parse(text))

@@ -76,7 +76,8 @@ class TestDoctor:
         assert (code, err) == (1, "")
         lines = out.splitlines()
         assert lines[0].startswith("✓ python ")
-        (failure,) = [i for i, line in enumerate(lines) if line.startswith("✗ pooled_url ")]
+        failure, _ = [i for i, line in enumerate(lines) if line.startswith("✗")]
+        assert lines[failure].startswith("✗ pooled_url ")
         assert "DATABASE_URL is not set, and no local world is running" in lines[failure]
         assert "fix: start one with `bough up`" in lines[failure + 1]
         assert "! timeouts             not checked: there is no usable DATABASE_URL" in lines

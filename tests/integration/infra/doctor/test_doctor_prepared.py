@@ -15,10 +15,20 @@ class TestPreparedStatements:
         assert "unnamed" in finding.found
         assert "named ones are lost" in finding.found
 
+    def test_named_ones_are_found_lost_though_other_processes_are_free(self, pooled):
+        """Clients before it left several processes: whichever it gets, it is another one that counts."""
+        with pooled.connected() as one, pooled.connected() as other:
+            for client in (one, other):
+                client.execute("BEGIN")
+                client.execute("SELECT 1")
+            for client in (one, other):
+                client.execute("ROLLBACK")
+            assert "named ones are lost" in prepared_statements(pooled).found
+
     def test_named_ones_hold_without_a_pooler(self, cluster, world, shared_database):
-        """On a connection of its own the probe finds its statement again."""
+        """Each client finds its statement again on a process of its own."""
         url = shared_database.pooled.replace(port=cluster.port)
-        assert "named ones hold too" in prepared_statements(pooled_target(url)).found
+        assert "so named ones hold" in prepared_statements(pooled_target(url)).found
 
     def test_leaves_nothing_behind(self, database):
         """No statement of the probe's is on a server process that other clients get."""
