@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from infra.local import control_plane, processes
+from infra.local import control_plane
 from infra.local.own_folder import folder as own_folder
 from infra.local.own_folder import read_secrets
 from tests.support.published_schema import published_schema
@@ -144,7 +144,5 @@ def neon_api(root: Path, *arguments: str) -> Iterator[NeonApi]:
         if hasattr(api, "process"):
             api.process.kill()
             api.process.wait()
-        # Nothing of it is needed any more: no time for checkpoints.
-        for server in control_plane.left_running(root):
-            processes.end(server.pid, signal.SIGKILL)
+        # Kills its servers: nothing of them is needed any more, and checkpoints take time.
         control_plane.delete(root)

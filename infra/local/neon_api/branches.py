@@ -76,6 +76,8 @@ def update(state: State, branch: Branch, changes: BranchChanges, limits: Limits)
         branch.protected = changes.protected
     expires_at = changes.expires_at if "expires_at" in changes.model_fields_set else branch.expires_at
     if expires_at != branch.expires_at:
+        # Something may just be becoming its child.
+        state.require_idle(branch.id)
         _set_expiry(state, branch, expires_at)
     elif expires_at and branch.protected:
         raise errors.refused("a branch that expires cannot be protected")
@@ -170,6 +172,10 @@ def recover(state: State, project_id: str, branch_id: str, limits: Limits) -> Br
     _require_name_free(state, project_id, branch.name)
     if len(state.live_branches(project_id)) >= limits.branches:
         raise errors.limit_exceeded("branches", limits.branches)
+    parent = state.branches.get(branch.parent_id or "")
+    if parent is None or parent.deleted_at or parent.expires_at:
+        # Its data needs none: what may be no parent any more does not keep it from coming back.
+        branch.parent_id = None
     branch.deleted_at = branch.expires_at = branch.ttl_interval_seconds = None
     branch.updated_at = now()
     return branch
@@ -179,6 +185,8 @@ def set_default(state: State, branch: Branch) -> None:
     """Make the branch the project's default one."""
     if branch.expires_at:
         raise errors.refused("a branch that expires cannot be the default branch")
+    # What is being made may yet come to nothing.
+    state.require_unchanging(branch.id)
     state.default_branch(branch.project_id).default = False
     branch.default = True
     branch.updated_at = now()

@@ -173,6 +173,11 @@ class Compute:
         """Whether the servers run."""
         return _runs(self._postgres) and (_runs(self._pooler) or not self._has_pooler)
 
+    @property
+    def was_left_running(self) -> bool:
+        """Whether a killed control plane left PostgreSQL running: `start` takes it over."""
+        return not self.is_running and _found(postgres.running, self._folder / "postgres") is not None
+
     async def idle_seconds(self) -> float | None:
         """Return the seconds since a client last was active, `None` when one is or nothing runs.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
+import time
 from typing import TYPE_CHECKING, Final
 
 from infra.local import ports
@@ -39,6 +41,7 @@ class Computes:
         self._store = store
         self._known: dict[str, Compute] = {}
         self._listening: set[str] = set()
+        self._used_at: dict[str, float] = {}
 
     def of(self, branch_id: str) -> Compute:
         """Return the branch's compute."""
@@ -62,9 +65,26 @@ class Computes:
         """Return the branch's compute, started, or refuse with 422 while there is none."""
         if branch.current_state is not BranchState.READY:
             raise errors.refused("branch not ready yet")
-        compute = self.of(branch.id)
+        return await self.started(branch.id)
+
+    async def started(self, branch_id: str) -> Compute:
+        """Return the branch's compute, started."""
+        self._used_at[branch_id] = time.monotonic()
+        compute = self.of(branch_id)
         await compute.start()
         return compute
+
+    async def idle_seconds(self, branch_id: str) -> float | None:
+        """Return how long nobody has used the branch, neither its clients nor we; `None` while one does."""
+        unused = time.monotonic() - self._used_at.get(branch_id, -math.inf)
+        if self._store.state.endpoint_of(branch_id) is None:
+            return unused
+        idle = await self.of(branch_id).idle_seconds()
+        return None if idle is None else min(idle, unused)
+
+    def running(self) -> list[str]:
+        """Return the branches whose servers run."""
+        return [branch_id for branch_id, compute in self._known.items() if compute.is_running]
 
     async def listen(self, branch_id: str) -> None:
         """Open the ports of the branch's endpoint; others where a stranger has taken one."""
@@ -93,11 +113,13 @@ class Computes:
         await self._taken_out(branch_id).remove()
 
     async def come_back(self) -> None:
-        """Open the ports of all endpoints again, as a start does; their servers start when needed."""
+        """Open the ports of all endpoints; take over servers that a killed control plane left."""
         for endpoint in list(self._store.state.endpoints.values()):
             branch = self._store.state.branches[endpoint.branch_id]
             if branch.deleted_at is None and branch.current_state is not BranchState.INIT:
                 await self.listen(branch.id)
+                if self.of(branch.id).was_left_running:
+                    await self.started(branch.id)
 
     async def close(self) -> None:
         """Close all computes; their data stays."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from infra.local.neon_api import answers, branches
@@ -15,13 +15,15 @@ from infra.local.neon_api.state import Action, now
 
 if TYPE_CHECKING:
     from infra.local.neon_api.backend import Backend
-    from infra.local.neon_api.state import Branch, Endpoint
+    from infra.local.neon_api.state import Branch
 
 _logger: Final = logging.getLogger(__name__)
 
 _TICK: Final = 0.5
 #: Neon's default.
-_DEFAULT_SUSPEND_TIMEOUT: Final = 300
+_DEFAULT_TIMEOUT: Final = 300
+#: What runs without an endpoint was started for a copy or a look at its schema.
+_TIMEOUT_WITHOUT_ENDPOINT: Final = 60
 #: Seconds between two looks at a busy compute: each look is a query.
 _LOOK: Final = 30.0
 
@@ -37,10 +39,13 @@ class Housekeeping:
     async def run(self) -> None:
         """Look around twice a second."""
         while True:
-            self.delete_expired()
-            for endpoint in list(self._backend.state.endpoints.values()):
-                if self._is_due(endpoint):
-                    await self._suspend_if_idle(endpoint)
+            try:
+                self.delete_expired()
+                for branch_id in self._backend.computes.running():
+                    await self._suspend_if_idle(branch_id)
+            except Exception:
+                # A full disk, say: what is left undone is met again at the next look.
+                _logger.exception("housekeeping failed")
             await asyncio.sleep(_TICK)
 
     def delete_expired(self) -> None:
@@ -58,29 +63,23 @@ class Housekeeping:
                         branches.delete(state, gone, hard=True)
             except ApiError as error:
                 # Something is being done to it, or a child was made before it got its expiry.
-                _logger.info("%s stays for now: %s", branch.id, error)
+                _logger.debug("%s stays for now: %s", branch.id, error)
 
-    def _is_due(self, endpoint: Endpoint) -> bool:
-        return (
-            endpoint.suspend_timeout_seconds != -1
-            and self._backend.computes.is_running(endpoint.branch_id)
-            and time.monotonic() >= self._next_look.get(endpoint.id, 0)
-        )
-
-    async def _suspend_if_idle(self, endpoint: Endpoint) -> None:
-        timeout = endpoint.suspend_timeout_seconds or _DEFAULT_SUSPEND_TIMEOUT
-        idle = await self._backend.computes.of(endpoint.branch_id).idle_seconds()
+    async def _suspend_if_idle(self, branch_id: str) -> None:
+        endpoint = self._backend.state.endpoint_of(branch_id)
+        timeout = endpoint.suspend_timeout_seconds if endpoint else _TIMEOUT_WITHOUT_ENDPOINT
+        timeout = timeout or _DEFAULT_TIMEOUT
+        if timeout == -1 or time.monotonic() < self._next_look.get(branch_id, 0):
+            return
+        idle = await self._backend.computes.idle_seconds(branch_id)
         if idle is None or idle < timeout:
             wait = _LOOK if idle is None else timeout - idle
-            self._next_look[endpoint.id] = time.monotonic() + min(wait, timeout, _LOOK)
+            self._next_look[branch_id] = time.monotonic() + min(wait, timeout, _LOOK)
             return
-        try:
-            with self._backend.change() as state:
-                branch = state.branches[endpoint.branch_id]
-                state.require_idle(branch.id)
-                plan(state, branch, (Action.SUSPEND_COMPUTE, {}))
-        except (ApiError, KeyError):
-            return  # it is being copied, changed or deleted: the next look tells
+        with suppress(ApiError), self._backend.change() as state:
+            # Not while it is copied, changed or deleted: the next look tells.
+            state.require_idle(branch_id)
+            plan(state, state.branches[branch_id], (Action.SUSPEND_COMPUTE, {}))
 
 
 def _has_expired(branch: Branch) -> bool:
@@ -88,6 +87,4 @@ def _has_expired(branch: Branch) -> bool:
 
 
 def _is_beyond_recovery(branch: Branch) -> bool:
-    return branch.deleted_at is not None and branch.deleted_at + answers.RECOVERY_WINDOW <= dt.datetime.now(
-        dt.UTC
-    )
+    return branch.deleted_at is not None and branch.deleted_at + answers.RECOVERY_WINDOW <= now()

@@ -138,8 +138,7 @@ class Operations:
 
     async def _apply_config(self, operation: Operation) -> None:
         branch = self._store.state.branches[operation.branch_id]
-        compute = self._computes.of(branch.id)
-        await compute.start()
+        compute = await self._computes.started(branch.id)
         details = operation.details
         await asyncio.to_thread(
             catalog.apply,
@@ -158,7 +157,7 @@ class Operations:
 
     async def _start_compute(self, operation: Operation) -> None:
         await self._computes.listen(operation.branch_id)
-        await self._computes.of(operation.branch_id).start()
+        await self._computes.started(operation.branch_id)
         self._note(operation, "started_at")
 
     async def _suspend_compute(self, operation: Operation) -> None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-#: Operations that have ended are forgotten beyond this number.
-_KEPT_OPERATIONS: Final = 1000
+#: Operations that have ended are forgotten beyond this number: each change writes all of them.
+_KEPT_OPERATIONS: Final = 200
 
 
 def now() -> dt.datetime:

@@ -73,6 +73,14 @@ class TestLife:
         assert own.upstream == base_url
         assert rows(uri, "SELECT i FROM survivor") == [(7,)]
 
+    def test_servers_that_a_killed_one_left_are_taken_over(self, own, place, uri):
+        """PostgreSQL goes on while no control plane runs, and belongs to the next one."""
+        backend = rows(uri, "SELECT pg_postmaster_start_time()")
+        own.kill()
+        own.start()
+        assert own.call("GET", f"{place}/endpoints")["endpoints"][0]["current_state"] == "active"
+        assert rows(uri, "SELECT pg_postmaster_start_time()") == backend
+
     def test_work_that_was_interrupted_is_finished(self, own, place):
         """A branch that was being copied at the kill is there after the next start, once."""
         body = {"branch": {"name": "interrupted"}, "endpoints": [{"type": "read_write"}]}
