@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ _TICK: Final = 0.5
 _DEFAULT_TIMEOUT: Final = 300
 #: What runs without an endpoint was started for a copy or a look at its schema.
 _TIMEOUT_WITHOUT_ENDPOINT: Final = 60
-#: Seconds between two looks at a busy compute: each look is a query.
+#: Seconds between two looks at a compute, when its timeout is no shorter: a look can be a query.
 _LOOK: Final = 30.0
 
 
@@ -34,7 +35,7 @@ class Housekeeping:
     def __init__(self, backend: Backend) -> None:
         """Know what to look after."""
         self._backend = backend
-        self._next_look: dict[str, float] = {}
+        self._looked_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Look around twice a second."""
@@ -69,12 +70,12 @@ class Housekeeping:
         endpoint = self._backend.state.endpoint_of(branch_id)
         timeout = endpoint.suspend_timeout_seconds if endpoint else _TIMEOUT_WITHOUT_ENDPOINT
         timeout = timeout or _DEFAULT_TIMEOUT
-        if timeout == -1 or time.monotonic() < self._next_look.get(branch_id, 0):
+        since = time.monotonic() - self._looked_at.get(branch_id, -math.inf)
+        if timeout == -1 or since < min(timeout, _LOOK):
             return
+        self._looked_at[branch_id] = time.monotonic()
         idle = await self._backend.computes.idle_seconds(branch_id)
         if idle is None or idle < timeout:
-            wait = _LOOK if idle is None else timeout - idle
-            self._next_look[branch_id] = time.monotonic() + min(wait, timeout, _LOOK)
             return
         with suppress(ApiError), self._backend.change() as state:
             # Not while it is copied, changed or deleted: the next look tells.
