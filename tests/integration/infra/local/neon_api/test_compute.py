@@ -143,14 +143,23 @@ class TestStart:
             assert await again.query(BACKEND) == before
             assert await again.query("SELECT 1", port=again.pooled) == [(1,)]
 
-    async def test_branch_without_data_refuses_with_the_reason(self, tmp_path):
-        """A client of what was never made gets PostgreSQL's own kind of error, which is worth a retry."""
-        async with opened(compute(tmp_path / "none")) as none:
+    async def test_client_waits_while_the_data_is_made(self, main, tmp_path):
+        """URLs of a branch work from the moment they are known; the first client is not refused."""
+        async with opened(compute(tmp_path / "early")) as early:
+            waiting = asyncio.create_task(early.query("SELECT count(*) FROM kept", port=early.pooled))
+            await early.compute.copy(main.compute)
+            assert await waiting == [(100,)]
+
+    async def test_branch_whose_making_failed_refuses_with_the_reason(self, tmp_path):
+        """A client of what was never made gets PostgreSQL's own kind of error, and nobody waits."""
+        async with (
+            opened(compute(tmp_path / "none")) as none,
+            opened(compute(tmp_path / "no parent")) as parent,
+        ):
             with pytest.raises(ServerStartError, match="has no data"):
-                await none.compute.start()
-            with pytest.raises(psycopg.OperationalError, match="has no data") as caught:
+                await none.compute.copy(parent.compute)
+            with pytest.raises(psycopg.OperationalError, match="has no data"):
                 await none.query("SELECT 1")
-            assert caught.value.sqlstate in {None, "57P03"}
 
     async def test_taken_port_is_refused(self, child, tmp_path):
         """Ports are chosen or refused, never shared; a refusal leaves none open."""
