@@ -33,17 +33,28 @@ async def main(tmp_path_factory):
         yield branch
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def child(main, tmp_path):
-    """An online copy of it, of the test's own."""
-    async with child_branch(main, tmp_path / "child") as branch:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def child(main, tmp_path_factory):
+    """An online copy of it, which tests may change, suspend and kill, but not remove."""
+    async with child_branch(main, tmp_path_factory.mktemp("branches") / "child") as branch:
         yield branch
 
 
-def kill(folder, server):
-    """End a server as the out-of-memory killer does."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_child(main, tmp_path):
+    """An online copy of the test's own."""
+    async with child_branch(main, tmp_path / "own") as branch:
+        yield branch
+
+
+def pid_of(branch, server):
     find = postgres.running if server == "postgres" else pooler_module.running
-    processes.end(find(folder / server), signal.SIGKILL)
+    return find(branch.compute._folder / server)
+
+
+def kill(branch, server):
+    """End a server as the out-of-memory killer does."""
+    processes.end(pid_of(branch, server), signal.SIGKILL)
 
 
 class TestCopy:
@@ -53,11 +64,6 @@ class TestCopy:
             assert await child.query("SELECT count(*) FROM kept", port=port) == [(100,)]
             assert await child.query(IDENTITY, port=port) == [("project", "br-child", "ep-child")]
         assert await main.query(IDENTITY) == [("project", "br-main", "ep-main")]
-
-    async def test_copy_and_parent_go_their_own_ways(self, main, child):
-        """What is written to one is not in the other."""
-        await child.query("CREATE TABLE mine ()")
-        assert await main.query("SELECT to_regclass('mine')") == [(None,)]
 
     async def test_parent_that_is_suspended_is_woken(self, main, tmp_path):
         """A copy needs a running parent and starts it."""
@@ -70,6 +76,7 @@ class TestCopy:
         """A reset: the branch's own changes are gone, connections are cut, URLs work on."""
         async with await child.connect(child.direct) as connection:
             await connection.execute("CREATE TABLE mine ()")
+            assert await main.query("SELECT to_regclass('mine')") == [(None,)]
             await child.compute.copy(main.compute)
             with pytest.raises(psycopg.OperationalError):
                 await connection.execute("SELECT 1")
@@ -94,17 +101,17 @@ class TestCopy:
             member = "SELECT pg_has_role(current_user, 'neon_superuser', 'MEMBER')"
             assert await empty.query(member) == [(True,)]
 
-    async def test_data_handed_over_is_all_there_at_the_heir(self, child, tmp_path):
+    async def test_data_handed_over_is_all_there_at_the_heir(self, own_child, tmp_path):
         """Handing over moves what was committed, without a copy; doing it again changes nothing."""
-        await child.query("CREATE TABLE mine AS SELECT 42 AS answer")
+        await own_child.query("CREATE TABLE mine AS SELECT 42 AS answer")
         async with opened(compute(tmp_path / "heir")) as heir:
-            await child.compute.hand_over(heir.compute)
+            await own_child.compute.hand_over(heir.compute)
             assert await heir.query("SELECT answer FROM mine", port=heir.pooled) == [(42,)]
             assert await heir.query(IDENTITY) == [("project", "br-heir", "ep-heir")]
-            await child.compute.hand_over(heir.compute)
+            await own_child.compute.hand_over(heir.compute)
             assert heir.compute.is_running
             with pytest.raises(psycopg.OperationalError, match="the branch has no data"):
-                await child.query("SELECT 1")
+                await own_child.query("SELECT 1")
 
 
 class TestStart:
@@ -118,27 +125,27 @@ class TestStart:
         assert len({tuple(answer) for answer in answers}) == 1
 
     @pytest.mark.parametrize("server", ["postgres", "pooler"])
-    async def test_killed_server_is_started_by_the_next_connection(self, child, tmp_path, server):
+    async def test_killed_server_is_started_by_the_next_connection(self, child, server):
         """After kill -9 of either server a new client gets an answer; nothing committed is lost."""
-        await child.query("INSERT INTO kept VALUES (101)")
-        kill(tmp_path / "child", server)
-        for port in (child.direct, child.pooled):
-            assert await child.query("SELECT count(*) FROM kept", port=port) == [(101,)]
+        await child.query(f"CREATE TABLE before_{server}_died AS SELECT 1")
+        kill(child, server)
+        for port in (child.pooled, child.direct):
+            assert await child.query(f"SELECT count(*) FROM before_{server}_died", port=port) == [(1,)]
 
-    async def test_pooled_clients_of_a_killed_server_learn_of_it(self, child, tmp_path):
+    async def test_pooled_clients_of_a_killed_server_learn_of_it(self, child):
         """They make no new connection that would start it; they are cut, soon, and connect again."""
         async with await child.connect(child.pooled) as connection:
-            kill(tmp_path / "child", "postgres")
+            kill(child, "postgres")
             with pytest.raises(psycopg.OperationalError):
                 async with asyncio.timeout(5):
                     while True:
                         await connection.execute("SELECT 1")
-        assert await child.query("SELECT count(*) FROM kept", port=child.pooled) == [(100,)]
+        assert await child.query("SELECT 1", port=child.pooled) == [(1,)]
 
-    async def test_servers_of_a_killed_control_plane_are_taken_over(self, child, tmp_path):
+    async def test_servers_of_a_killed_control_plane_are_taken_over(self, own_child, tmp_path):
         """A second compute over the folder, as after a crash, finds the running PostgreSQL."""
-        before = await child.query(BACKEND)
-        async with opened(compute(tmp_path / "child")) as again:
+        before = await own_child.query(BACKEND)
+        async with opened(compute(tmp_path / "own")) as again:
             await again.compute.start()
             assert await again.query(BACKEND) == before
             assert await again.query("SELECT 1", port=again.pooled) == [(1,)]
@@ -178,7 +185,7 @@ class TestStart:
 
 
 class TestSuspend:
-    async def test_connections_are_cut_and_servers_end(self, child, tmp_path):
+    async def test_connections_are_cut_and_servers_end(self, child):
         """Direct clients are told why, pooled ones are disconnected; no server is left."""
         async with await child.connect(child.direct) as direct, await child.connect(child.pooled) as pooled:
             await child.compute.suspend()
@@ -186,20 +193,20 @@ class TestSuspend:
                 await direct.execute("SELECT 1")
             with pytest.raises(psycopg.OperationalError):
                 await pooled.execute("SELECT 1")
-        assert postgres.running(tmp_path / "child" / "postgres") is None
-        assert pooler_module.running(tmp_path / "child" / "pooler") is None
+        assert pid_of(child, "postgres") is None
+        assert pid_of(child, "pooler") is None
 
-    async def test_removed_branch_leaves_nothing(self, main, tmp_path):
+    async def test_removed_branch_leaves_nothing(self, own_child, tmp_path):
         """Processes, ports and files are gone, wherever the data lay."""
-        async with child_branch(main, tmp_path / "gone") as gone:
-            await gone.compute.start()
-            where = Home.of(tmp_path / "gone" / "postgres").path
-            pid = postgres.running(tmp_path / "gone" / "postgres")
+        await own_child.compute.start()
+        where = Home.of(tmp_path / "own" / "postgres").path
+        pid = pid_of(own_child, "postgres")
+        await own_child.compute.remove()
         assert not processes.is_running(pid)
         assert not where.exists()
-        assert not (tmp_path / "gone").exists()
+        assert not (tmp_path / "own").exists()
         with pytest.raises(psycopg.OperationalError, match="refused"):
-            await gone.query("SELECT 1")
+            await own_child.query("SELECT 1")
 
 
 class TestCancel:
@@ -217,7 +224,6 @@ class TestCancel:
 class TestIdleSeconds:
     async def test_transaction_is_activity_and_idle_clients_are_none(self, child):
         """Whoever is in a transaction keeps the branch awake, whoever only stays connected does not."""
-        assert await child.compute.idle_seconds() is None
         async with await child.connect(child.pooled) as pooled, await child.connect(child.direct) as direct:
             await pooled.execute("SELECT 1")
             await direct.execute("SELECT 1")
@@ -248,19 +254,24 @@ class TestPooledLogin:
 
     async def test_search_path_of_a_database_does_not_trick_the_pooler(self, child):
         """The pooler's question is asked as superuser in the owner's database: it means what it says."""
-        await child.query("CREATE SCHEMA trap")
-        await child.query(
-            "CREATE FUNCTION trap.equal(name, name) RETURNS boolean LANGUAGE sql AS 'SELECT true'"
-        )
-        await child.query("CREATE OPERATOR trap.= (LEFTARG = name, RIGHTARG = name, FUNCTION = trap.equal)")
-        await child.query("ALTER DATABASE app SET search_path = trap, pg_catalog")
+        for statement in (
+            "CREATE SCHEMA trap",
+            "CREATE FUNCTION trap.equal(name, name) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+            "CREATE OPERATOR trap.= (LEFTARG = name, RIGHTARG = name, FUNCTION = trap.equal)",
+            "ALTER DATABASE app SET search_path = trap, pg_catalog",
+        ):
+            await child.query(statement)
+        await child.compute.restart_pooler()
         assert await child.query("SELECT current_user", port=child.pooled) == [(OWNER,)]
         with pytest.raises(psycopg.OperationalError):
             await child.query("SELECT 1", port=child.pooled, user="nobody")
+        await child.query("ALTER DATABASE app RESET search_path")
 
     async def test_changed_password_works_after_the_pooler_forgot(self, child):
         """Once a password was changed, restarting the pooler lets its role in with the new one."""
-        assert await child.query("SELECT 1", port=child.pooled) == [(1,)]
-        await child.query(f"ALTER ROLE {OWNER} PASSWORD 'second'")
+        await child.query("CREATE ROLE forgetful LOGIN PASSWORD 'first'")
+        role = {"port": child.pooled, "user": "forgetful"}
+        assert await child.query("SELECT 1", **role, password="first") == [(1,)]
+        await child.query("ALTER ROLE forgetful PASSWORD 'second'")
         await child.compute.restart_pooler()
-        assert await child.query("SELECT 1", port=child.pooled, password="second") == [(1,)]
+        assert await child.query("SELECT 1", **role, password="second") == [(1,)]
