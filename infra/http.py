@@ -147,7 +147,7 @@ class HttpClient:
         Raises:
             ValueError: A segment or a parameter is blank: an API would take the request for another.
             HttpStatusError: The API refused, or still did so at the deadline.
-            HttpUnreachableError: There was no usable answer until the deadline; nothing was changed.
+            HttpUnreachableError: There was no usable answer until the deadline.
             HttpAmbiguousError: A write that may not be repeated was sent, and its answer lost.
         """
         parameters = checked_parameters(query)

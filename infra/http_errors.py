@@ -53,7 +53,7 @@ class HttpStatusError(HttpError):
 
 
 class HttpUnreachableError(HttpError):
-    """The API gave no answer that can be used, and nothing was changed."""
+    """The API gave no answer that can be used; the request may be sent again without harm."""
 
     code = "HTTP_UNREACHABLE"
 

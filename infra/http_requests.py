@@ -66,10 +66,17 @@ def check_token(token: Secret, service: str) -> None:
     Raises:
         HttpConfigurationError: It is empty, or has characters that no token has.
     """
-    text = token.reveal()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        problem = "has characters that no token has" if text else "is empty"
+    if problem := _problem_of(token):
         raise HttpConfigurationError(f"the token for {service} {problem}", hint="copy it once more")
+
+
+def _problem_of(token: Secret) -> str | None:
+    """Return what is wrong with it, from a frame that no traceback shows."""
+    text = token.reveal()
+    if not text:
+        return "is empty"
+    is_one = text.isascii() and text.isprintable() and " " not in text
+    return None if is_one else "has characters that no token has"
 
 
 def checked_segment(segment: str) -> str:

@@ -83,11 +83,14 @@ def create(api: NeonApi, spec: BranchSpec, announce: Callable[[str], None]) -> N
     found = _named(branches, name)
     if found is None:
         _refuse_parent(wanted)
-        return _make(api, wanted, announce)
+        _refuse_id(branches, name)
+        return _make(api, branches, wanted, announce)
     return _verified(api, branches, found, wanted)
 
 
-def _make(api: NeonApi, wanted: _Wanted, announce: Callable[[str], None]) -> NeonBranch:
+def _make(
+    api: NeonApi, branches: Sequence[NeonBranch], wanted: _Wanted, announce: Callable[[str], None]
+) -> NeonBranch:
     """Ask for the branch until it is there: whoever made it, there is one of its name."""
     for left in reversed(range(_TRIES)):
         error: Exception
@@ -99,7 +102,10 @@ def _make(api: NeonApi, wanted: _Wanted, announce: Callable[[str], None]) -> Neo
             raise limit_reached(api.branches(), refused) from refused
         else:
             api.finish(made.operations)
-            return api.settled(made.branch.id)
+            settled = api.settled(made.branch.id)
+            # A plan without a feature may leave it out in silence.
+            _refuse_other(branches, settled, wanted)
+            return settled
         if isinstance(error, HttpAmbiguousError):
             announce(f"{error}; looking whether the branch {wanted.name!r} is there")
         branches = api.branches()
@@ -113,27 +119,31 @@ def _make(api: NeonApi, wanted: _Wanted, announce: Callable[[str], None]) -> Neo
 
 def _verified(api: NeonApi, branches: Sequence[NeonBranch], found: NeonBranch, wanted: _Wanted) -> NeonBranch:
     """Return the branch that was found, awaited and with a compute, if it is what was asked for."""
+    _refuse_other(branches, found, wanted)
+    settled = api.settled(found.id)
+    _ensure_compute(api, found.id, wanted.endpoint)
+    return settled
+
+
+def _refuse_other(branches: Sequence[NeonBranch], found: NeonBranch, wanted: _Wanted) -> None:
     if differences := _differences(branches, found, wanted):
         raise BranchDiffersError(
             f"the branch {found.name!r} ({found.id}) is there and is not what was asked for: "
             + "; ".join(differences.values()),
             hint=_how_to_go_on(found.name, wanted, differences),
         )
-    settled = api.settled(found.id)
-    ensure_compute(api, found.id, wanted.endpoint)
-    return settled
 
 
-def ensure_compute(api: NeonApi, branch_id: str, options: dict[str, object]) -> None:
+def _ensure_compute(api: NeonApi, branch_id: str, options: dict[str, object]) -> None:
     """Give the branch a compute that reads and writes, unless it has one."""
     if _has_compute(api, branch_id):
         return
     try:
         operations = api.create_endpoint(branch_id, options)
-    except (ConflictError, HttpAmbiguousError) as error:
+    except (BranchError, HttpAmbiguousError) as error:
         if not _has_compute(api, branch_id):
-            message = f"the branch {branch_id} has no compute: {error}"
-            raise ProviderUnavailableError(message, hint="try again later") from error
+            kind = type(error) if isinstance(error, BranchError) else ProviderUnavailableError
+            raise kind(f"the branch {branch_id} got no compute: {error}", hint=error.hint) from error
         operations = ()
     api.finish(operations)
 
@@ -145,7 +155,7 @@ def _has_compute(api: NeonApi, branch_id: str) -> bool:
 def _differences(branches: Sequence[NeonBranch], found: NeonBranch, wanted: _Wanted) -> dict[str, str]:
     """Return what is not as asked for, by what it is."""
     differences = {}
-    if found.has_schema_only is wanted.with_data:
+    if found.init_source is not None and found.has_schema_only is wanted.with_data:
         has, not_ = ("the schema only", "the data") if wanted.with_data else ("data", "the schema only")
         differences["data"] = f"it was made with {has}, not with {not_}"
     elif wanted.with_data and found.parent_id != wanted.parent.id:
@@ -222,3 +232,13 @@ def _refuse_parent(wanted: _Wanted) -> None:
             f"the branch {parent.name!r} expires {_at(parent.expires_at)}, and so cannot be a parent",
             hint="let it stay, or take another parent",
         )
+
+
+def _refuse_id(branches: Sequence[NeonBranch], name: str) -> None:
+    """Refuse a name by which another branch would be found.
+
+    Raises:
+        BranchNameInvalidError: It is a branch's id.
+    """
+    if other := next((branch for branch in branches if branch.id == name), None):
+        raise BranchNameInvalidError(f"{name!r} is the id of the branch {other.name!r}, and so no name")

@@ -57,7 +57,8 @@ def translated(error: HttpError, *, project_id: str, branch_id: str | None) -> B
     message = str(error)
     if not isinstance(error, HttpStatusError):
         return ProviderUnavailableError(message, hint=error.hint)
-    if error.api_code.endswith(_LIMIT) or _BRANCH_LIMIT.search(error.api_message):
+    is_422 = error.status == HTTPStatus.UNPROCESSABLE_ENTITY
+    if error.api_code.endswith(_LIMIT) or (is_422 and _BRANCH_LIMIT.search(error.api_message)):
         return BranchLimitError(message, hint=error.hint)
     if error.status == HTTPStatus.NOT_FOUND:
         if branch_id is not None:

@@ -42,5 +42,5 @@ def limit_reached(branches: Sequence[NeonBranch], refused: BranchLimitError) -> 
     names = ", ".join(branch.name for branch in free[:_NAMED]) or "none"
     return BranchLimitError(
         f"the project has {len(counted)} {kind}, and may have no more ({said})",
-        hint=f"expired or oldest without children: {names}; room makes: bough branch delete NAME",
+        hint=f"expired or oldest without children: {names}; to make room: bough branch delete NAME",
     )

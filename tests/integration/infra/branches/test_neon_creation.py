@@ -131,6 +131,31 @@ class TestCreate:
         neon.before = quicker
         assert provider.create(BranchSpec("one")).id == "br-1"
 
+    def test_wish_that_neon_left_out_is_said(self, neon, provider):
+        """A plan without a feature may drop it in silence: the branch is there, and is not passed off."""
+
+        def forget(request):
+            if request.method == "POST":
+                request.body["branch"].pop("expires_at")
+
+        neon.before = forget
+        with pytest.raises(errors.BranchDiffersError, match="expires never, not at"):
+            provider.create(BranchSpec("one", expires_at=tomorrow()))
+
+    def test_source_that_neon_does_not_tell_is_not_held_against_it(self, neon, provider):
+        """Whether it was made with data is compared where the API says so."""
+        neon.branches["br-1"] = branch("br-1", "one")
+        assert provider.create(BranchSpec("one", with_data=False)).id == "br-1"
+
+    def test_compute_that_cannot_be_had_is_said(self, neon, provider):
+        """With Neon's reason; a compute that is there after all is no error."""
+        neon.branches["br-1"] = branch("br-1", "one")
+        neon.before = lambda request: (
+            error(412, "plan") if request.path.endswith("/endpoints") and (request.method == "POST") else None
+        )
+        with pytest.raises(errors.BranchError, match=r"br-1 got no compute: .*412: plan"):
+            provider.create(BranchSpec("one"))
+
     def test_limit_says_how_many_and_which_could_go(self, neon, provider):
         """Matched by its code, whatever the status; neither parents nor protected ones are offered."""
         neon.branches |= {
@@ -153,6 +178,7 @@ class TestCreate:
         ("spec", "kind"),
         [
             (BranchSpec("x" * 257), errors.BranchNameInvalidError),
+            (BranchSpec("br-d"), errors.BranchNameInvalidError),
             (BranchSpec("a\u0007b"), errors.BranchNameInvalidError),
             (BranchSpec("one", parent="nowhere"), errors.BranchNotFoundError),
             (BranchSpec("one", parent="dying"), errors.BranchError),
