@@ -137,9 +137,7 @@ def restore(
         found, Destruction.RESTORE, allow_default=allow_default, allow_protected=allow_protected
     )
     branches.announce(found)
-    if preserve_as is None:
-        lost = f"All changes made on {found.name} since {at.isoformat(timespec='seconds')} are lost."
-        confirm_by_name(lost, found.name, yes=yes)
+    confirm_by_name(f"{found.name} goes back to {at.isoformat(timespec='seconds')}.", found.name, yes=yes)
     branches.show(branches.provider.restore(found.id, at, preserve_as=preserve_as), output_format)
 
 

@@ -45,20 +45,17 @@ def sweep(
         str, typer.Option(help="What branches of pull requests are called; `*` after the number is anything.")
     ] = DEFAULT_PATTERN,
     grace: Annotated[
-        timedelta,
+        timedelta | None,
         typer.Option(
             parser=moments.length,
             metavar="LENGTH",
             help="Younger ones stay; 1h without it.",
-            show_default=False,
         ),
-    ] = DEFAULT_GRACE,
+    ] = None,
     older_than: Annotated[
-        timedelta,
-        typer.Option(
-            parser=moments.length, metavar="LENGTH", help="Only ones older than this go.", show_default=False
-        ),
-    ] = timedelta(),
+        timedelta | None,
+        typer.Option(parser=moments.length, metavar="LENGTH", help="Only ones older than this go."),
+    ] = None,
     open_pull_requests: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +73,7 @@ def sweep(
     itself. Where it is not known for certain which pull requests are open, nothing is deleted and the
     exit code is 1.
     """
-    rules = Rules(NamePattern(pattern), grace, older_than)
+    rules = Rules(NamePattern(pattern), grace or DEFAULT_GRACE, older_than or timedelta())
     with _pull_requests(open_pull_requests) as pull_requests:
         # The branches first: a pull request that is opened in between is then known.
         found, now = branches.provider.list(), datetime.now(UTC)
