@@ -98,23 +98,27 @@ def url(
 def diff(
     branches: Branches,
     names: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="[BASE] BRANCH",
-            help="Ids or names; without a base the branch's parent.",
+            metavar="[[BASE] BRANCH]",
+            help="Ids or names; without a base the branch's parent, without a branch the pinned one.",
             autocompletion=completion.complete_branch,
+            show_default=False,
         ),
-    ],
+    ] = None,
     *,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 where they differ.")] = False,
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Compare the schema of a branch with another's: a unified diff, empty where they are equal."""
-    if len(names) > 2:  # noqa: PLR2004  the base and the branch
-        message = "two branches can be compared, not more"
-        raise typer.BadParameter(message)
-    branch = branches.get(names[-1])
-    base = branches.get(names[0] if len(names) == 2 else _parent_of(branch))  # noqa: PLR2004  as above
+    match names or []:
+        case [] | [_]:
+            branch = branches.get(names[0] if names else None)
+            base = branches.get(_parent_of(branch))
+        case [base_name, name]:
+            base, branch = branches.get(base_name), branches.get(name)
+        case _:
+            raise typer.BadParameter("two branches can be compared, not more")
     text = branches.provider.diff(base.id, branch.id)
     if output_format is OutputFormat.TABLE:
         output.show_text(text)

@@ -54,7 +54,7 @@ Data goes to stdout, everything else to stderr.
           are in RFC 3339's form. Errors are the last line of stderr:
           {"error": {"code", "message", "hint", "retryable"}}
 -o yaml   as json
--o env    NAME=value lines, for `eval` and files
+-o env    NAME=value lines for files; for a shell: set -a; eval "$(bough … -o env)"; set +a
 
 A branch is {id, name, provider, project_id, parent_id, state, default, protected, created_at,
 expires_at}; a connection string {url, kind, role, branch_id, branch_name}; a comparison
