@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from infra.branches.adoption import adopt as adopt_branch
-from infra.branches.adoption import adopt_plain
 from infra.branches.pull_requests import GivenPullRequests, of_github
 from infra.branches.sweep import DEFAULT_GRACE, DEFAULT_PATTERN, NamePattern, Rules, execute, plan
 from infra.deadline import Deadline
@@ -110,6 +108,9 @@ def adopt(
     Its provider says which host and role lead to the branch, and DATABASE_URL_UNPOOLED, where it is
     set, must lead there too. The application role is provided as well, except with --plain.
     """
+    from infra.branches.adoption import adopt as adopt_branch  # noqa: PLC0415  SQLAlchemy takes half a second
+    from infra.branches.adoption import adopt_plain  # noqa: PLC0415  as above
+
     url = url_of_environment()
     if not plain:
         found = branches.get(branch)
