@@ -27,12 +27,14 @@ class Branch:
     """A compute with open ports.
 
     Attributes:
+        folder: Its own.
         compute: It.
         direct: Its public port to PostgreSQL.
         pooled: Its public port to PgBouncer.
     """
 
-    def __init__(self, compute: Compute, direct: int, pooled: int) -> None:
+    def __init__(self, folder: Path, compute: Compute, direct: int, pooled: int) -> None:
+        self.folder = folder
         self.compute = compute
         self.direct = direct
         self.pooled = pooled
@@ -58,10 +60,11 @@ def compute(folder: Path) -> Compute:
 
 
 @asynccontextmanager
-async def opened(it: Compute) -> AsyncIterator[Branch]:
-    """Open a compute's ports; remove it at the end."""
+async def opened(folder: Path) -> AsyncIterator[Branch]:
+    """Open the ports of a folder's compute, which is removed at the end."""
+    it = compute(folder)
     try:
-        yield Branch(it, *await it.listen(None, None))
+        yield Branch(folder, it, *await it.listen(None, None))
     finally:
         await it.remove()
 
@@ -69,7 +72,7 @@ async def opened(it: Compute) -> AsyncIterator[Branch]:
 @asynccontextmanager
 async def root_branch(folder: Path) -> AsyncIterator[Branch]:
     """A new branch with an owner and a database, as a project's first one."""
-    async with opened(compute(folder)) as branch:
+    async with opened(folder) as branch:
         await branch.compute.create()
         await branch.compute.start()
         url = branch.compute.superuser_url().libpq()
@@ -82,6 +85,6 @@ async def root_branch(folder: Path) -> AsyncIterator[Branch]:
 @asynccontextmanager
 async def child_branch(parent: Branch, folder: Path) -> AsyncIterator[Branch]:
     """An online copy of another."""
-    async with opened(compute(folder)) as branch:
+    async with opened(folder) as branch:
         await branch.compute.copy(parent.compute)
         yield branch

@@ -4,55 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import sys
 from typing import TYPE_CHECKING, Final
 
-import psycopg
-
-from infra.disk import disk_full_translated
 from infra.errors import InfraError
-from infra.local import pooler as pooler_module
-from infra.local import postgres, processes, servers
-from infra.local.errors import ServerStartError
-from infra.local.home import Home
+from infra.local.neon_api.branch_servers import BranchServers
 from infra.local.neon_api.copying import online_copy
 from infra.local.neon_api.forwarder import Forwarder
 from infra.local.neon_api.schema_copy import copy_schema
-from infra.local.pooler import Pooler, find_pgbouncer
-from infra.local.postgres import PostgresCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from api.database.connection_url import DirectUrl
+    from infra.local.postgres import PostgresCluster
 
 _log = logging.getLogger(__name__)
 
-#: Many branches run side by side, most of them idle.
-_SETTINGS: Final = {
-    # No worker processes; the kernel's cache serves what a development database reads.
-    "io_method": "sync",
-    # A copy's first start flushes it to the disk at once, not file by file.
-    "recovery_init_sync_method": "syncfs" if sys.platform == "linux" else "fsync",
-}
 #: Seconds between two looks whether the servers still run.
 _WATCH_INTERVAL: Final = 0.5
-
-_NEON_SUPERUSER: Final = """
-    DO $$ BEGIN
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'neon_superuser') THEN
-            CREATE ROLE neon_superuser NOLOGIN CREATEDB CREATEROLE BYPASSRLS REPLICATION
-                IN ROLE pg_read_all_data, pg_write_all_data;
-        END IF;
-    END $$
-"""
-#: Clients in the middle of something; what the control plane does itself is over when it asks.
-_BUSY_CLIENTS: Final = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE backend_type IN ('client backend', 'walsender') AND pid <> pg_backend_pid() AND state <> 'idle'
-"""
 
 
 class Compute:
@@ -72,11 +42,8 @@ class Compute:
             identity: `neon.project_id`, `neon.branch_id`, `neon.endpoint_id`: what the server says
                 of itself, given on its command line because data is copied.
         """
-        self._folder = folder
-        self._settings = {**_SETTINGS, **identity}
-        self._postgres: PostgresCluster | None = None
-        self._pooler: Pooler | None = None
-        self._has_pooler = find_pgbouncer() is not None
+        self._name = folder.name
+        self._servers = BranchServers(folder, identity)
         self._forwarders: tuple[Forwarder, ...] = ()
         self._lock = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
@@ -85,13 +52,13 @@ class Compute:
         self._copies = 0
         # Clients that come while the data is made wait for it, as at Neon.
         self._made = asyncio.Event()
-        if (Home.of(folder / "postgres").path / "data").exists():
+        if self._servers.has_data:
             self._made.set()
 
     async def create(self) -> None:
         """Make the data of a root branch: a new cluster with the role `neon_superuser`; again is harmless."""
         try:
-            await self._alone(self._create)
+            await self._alone(self._servers.create)
         finally:
             self._made.set()
 
@@ -113,7 +80,10 @@ class Compute:
         Nothing is copied, and all that was committed is there.
         """
         async with heir._lock:
-            await self._alone(lambda: self._hand_over(heir))
+            if not heir._servers.has_data:
+                self._is_wanted = False
+            await self._alone(lambda: self._servers.hand_over(heir._servers))
+        self._cut()
         heir._made.set()
 
     async def listen(self, direct_port: int | None, pooled_port: int | None) -> tuple[int, int]:
@@ -141,22 +111,21 @@ class Compute:
             return
         # One start, and one answer, for all who wait.
         if self._starting is None or self._starting.done():
-            self._starting = asyncio.create_task(self._alone(self._start))
+            self._starting = asyncio.create_task(self._alone(self._servers.start))
         await asyncio.shield(self._starting)
 
     async def suspend(self) -> None:
         """Cut all connections and end the servers; the ports stay open."""
         self._is_wanted = False
-        await self._alone(lambda: _end(self._folder))
-        for forwarder in self._forwarders:
-            forwarder.cut()
+        await self._alone(self._servers.end)
+        self._cut()
 
     async def restart_pooler(self) -> None:
         """Cut the pooled connections, and let PgBouncer forget the passwords that it knows.
 
         Once a role's password has changed it cannot log in for it otherwise.
         """
-        await self._alone(self._restart_pooler)
+        await self._alone(self._servers.restart_pooler)
 
     async def close(self) -> None:
         """Suspend and close the ports."""
@@ -166,17 +135,17 @@ class Compute:
     async def remove(self) -> None:
         """Close, and delete the data."""
         self._close_ports()
-        await self._alone(self._remove)
+        await self._alone(self._servers.remove)
 
     @property
     def is_running(self) -> bool:
         """Whether the servers run."""
-        return _runs(self._postgres) and (_runs(self._pooler) or not self._has_pooler)
+        return self._servers.are_running
 
     @property
     def was_left_running(self) -> bool:
         """Whether a killed control plane left PostgreSQL running: `start` takes it over."""
-        return not self.is_running and _found(postgres.running, self._folder / "postgres") is not None
+        return self._servers.were_left_running
 
     async def idle_seconds(self) -> float | None:
         """Return the seconds since a client last was active, `None` when one is or nothing runs.
@@ -186,9 +155,8 @@ class Compute:
         if not self.is_running or self._copies or self._lock.locked():
             return None
         # Nobody but clients of the public ports runs anything for long.
-        if any(forwarder.clients for forwarder in self._forwarders) and await asyncio.to_thread(
-            self._is_busy
-        ):
+        are_clients = any(forwarder.clients for forwarder in self._forwarders)
+        if are_clients and await asyncio.to_thread(self._servers.is_busy):
             return None
         return min((forwarder.idle_seconds for forwarder in self._forwarders), default=None)
 
@@ -198,7 +166,11 @@ class Compute:
         Raises:
             ServerStartError: They do not.
         """
-        return self._cluster().superuser_url(database)
+        return self._servers.cluster.superuser_url(database)
+
+    def _cut(self) -> None:
+        for forwarder in self._forwarders:
+            forwarder.cut()
 
     def _close_ports(self) -> None:
         if self._watching is not None:
@@ -219,16 +191,15 @@ class Compute:
 
     async def _make_from(self, parent: Compute, make: Callable[[PostgresCluster, Path], None]) -> None:
         async def make_and_replace() -> None:
-            staging = self._folder / "new"
             parent._copies += 1
             try:
                 await parent.start()
-                await asyncio.to_thread(servers.remove_below, staging)
-                await asyncio.to_thread(make, parent._cluster(), staging)
+                await asyncio.to_thread(self._servers.make_beside, parent._servers.cluster, make)
             finally:
                 parent._copies -= 1
             self._is_wanted = False
-            await self._alone(lambda: self._replace_data(staging))
+            await self._alone(self._servers.replace_data)
+            self._cut()
 
         try:
             await asyncio.shield(asyncio.create_task(make_and_replace()))
@@ -240,7 +211,7 @@ class Compute:
         while True:
             await asyncio.sleep(_WATCH_INTERVAL)
             if self._is_wanted and not self.is_running and not self._lock.locked():
-                _log.warning("a server of %s ended by itself; starting it again", self._folder.name)
+                _log.warning("a server of %s ended by itself; starting it again", self._name)
                 try:
                     await self.start()
                 except InfraError as error:
@@ -250,83 +221,9 @@ class Compute:
     async def _direct_target(self) -> int:
         await self._made.wait()
         await self.start()
-        return self._cluster().port
+        return self._servers.cluster.port
 
     async def _pooled_target(self) -> int:
         await self._made.wait()
         await self.start()
-        return self._pooler.port if self._pooler else self._cluster().port
-
-    def _cluster(self) -> PostgresCluster:
-        if self._postgres is None:
-            raise ServerStartError("the branch is suspended", hint="start it first")
-        return self._postgres
-
-    def _create(self) -> None:
-        self._postgres = PostgresCluster.start(self._folder / "postgres", settings=self._settings)
-        with psycopg.connect(self._postgres.superuser_url().libpq()) as connection:
-            connection.execute(_NEON_SUPERUSER)
-
-    def _start(self) -> None:
-        folder = self._folder / "postgres"
-        if not (Home.of(folder).path / "data").exists():
-            raise ServerStartError("the branch has no data", hint="its creation was not finished: try again")
-        is_new = not _runs(self._postgres)
-        if is_new:
-            self._postgres = PostgresCluster.start(folder, settings=self._settings)
-        # A pooler whose server was away refuses logins for a while: it gets a new one with it, and
-        # its clients learn at once what became of their sessions.
-        if self._has_pooler and (is_new or not _runs(self._pooler)):
-            self._pooler = Pooler.start(self._folder / "pooler", postgres=self._cluster(), users=None)
-
-    def _restart_pooler(self) -> None:
-        if self._pooler is not None and _runs(self._pooler):
-            self._pooler.restart()
-
-    def _remove(self) -> None:
-        # Without the checkpoint that nobody will read.
-        _end(self._folder, signal.SIGQUIT)
-        servers.remove_below(self._folder)
-
-    def _replace_data(self, staging: Path) -> None:
-        _end(self._folder, signal.SIGQUIT)
-        own, new = Home.of(self._folder / "postgres"), Home.of(staging)
-        with disk_full_translated(own.path):
-            own.write_private("superuser", (new.path / "superuser").read_text())
-        if (own.path / "data").exists():
-            (own.path / "data").rename(new.path / "old")
-        (new.path / "data").rename(own.path / "data")
-        new.remove(staging)
-
-    def _hand_over(self, heir: Compute) -> None:
-        own, its = Home.of(self._folder / "postgres"), Home.of(heir._folder / "postgres")
-        if (its.path / "data").exists():
-            return
-        self._is_wanted = False
-        _end(self._folder)
-        its.write_private("superuser", (own.path / "superuser").read_text())
-        (own.path / "data").rename(its.path / "data")
-
-    def _is_busy(self) -> bool:
-        try:
-            with psycopg.connect(self.superuser_url().libpq()) as connection:
-                row = connection.execute(_BUSY_CLIENTS).fetchone()
-        except psycopg.Error:
-            return True  # it is just being suspended, or starts again
-        return row != (0,)
-
-
-def _end(folder: Path, how: signal.Signals = signal.SIGINT) -> None:
-    """End a branch's servers, also those that a killed control plane left; PostgreSQL by this signal."""
-    if (pid := _found(pooler_module.running, folder / "pooler")) is not None:
-        processes.end(pid, patience=1.0)  # it has nothing to lose
-    if (pid := _found(postgres.running, folder / "postgres")) is not None:
-        processes.end(pid, how, patience=30.0)
-
-
-def _found(find: Callable[[Path], int | None], folder: Path) -> int | None:
-    return find(folder) if folder.exists() else None
-
-
-def _runs(server: PostgresCluster | Pooler | None) -> bool:
-    return server is not None and processes.is_running(server.pid)
+        return self._servers.pooled_port

@@ -153,8 +153,7 @@ class _Side(asyncio.BufferedProtocol):
         """Pass the end on, behind all data; the other direction goes on until its own."""
         self.at_end = True
         if self.peer is not None:
-            if self.peer.transport.can_write_eof():
-                self.peer.transport.write_eof()
+            self.peer.transport.write_eof()
             if self.peer.at_end:
                 self.peer.transport.close()
                 self.transport.close()

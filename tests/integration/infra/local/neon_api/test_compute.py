@@ -13,7 +13,7 @@ from infra.local import pooler as pooler_module
 from infra.local import postgres, processes
 from infra.local.errors import PortInUseError, ServerStartError
 from infra.local.home import Home
-from infra.local.neon_api import compute as compute_module
+from infra.local.neon_api import branch_servers
 from tests.support.branch_computes import OWNER, PASSWORD, child_branch, compute, opened, root_branch
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,7 +49,7 @@ async def own_child(main, tmp_path):
 
 def pid_of(branch, server):
     find = postgres.running if server == "postgres" else pooler_module.running
-    return find(branch.compute._folder / server)
+    return find(branch.folder / server)
 
 
 def kill(branch, server):
@@ -88,7 +88,7 @@ class TestCopy:
         await main.query("CREATE ROLE reader LOGIN PASSWORD 'readers-own'")
         await main.query("CREATE TABLE guarded (id int PRIMARY KEY)")
         await main.query("GRANT SELECT ON guarded TO reader")
-        async with opened(compute(tmp_path / "empty")) as empty:
+        async with opened(tmp_path / "empty") as empty:
             await empty.compute.copy_schema(main.compute)
             assert await empty.query("SELECT count(*) FROM kept") == [(0,)]
             assert await empty.query(IDENTITY) == [("project", "br-empty", "ep-empty")]
@@ -104,7 +104,7 @@ class TestCopy:
     async def test_data_handed_over_is_all_there_at_the_heir(self, own_child, tmp_path):
         """Handing over moves what was committed, without a copy; doing it again changes nothing."""
         await own_child.query("CREATE TABLE mine AS SELECT 42 AS answer")
-        async with opened(compute(tmp_path / "heir")) as heir:
+        async with opened(tmp_path / "heir") as heir:
             await own_child.compute.hand_over(heir.compute)
             assert await heir.query("SELECT answer FROM mine", port=heir.pooled) == [(42,)]
             assert await heir.query(IDENTITY) == [("project", "br-heir", "ep-heir")]
@@ -145,14 +145,14 @@ class TestStart:
     async def test_servers_of_a_killed_control_plane_are_taken_over(self, own_child, tmp_path):
         """A second compute over the folder, as after a crash, finds the running PostgreSQL."""
         before = await own_child.query(BACKEND)
-        async with opened(compute(tmp_path / "own")) as again:
+        async with opened(tmp_path / "own") as again:
             await again.compute.start()
             assert await again.query(BACKEND) == before
             assert await again.query("SELECT 1", port=again.pooled) == [(1,)]
 
     async def test_client_waits_while_the_data_is_made(self, main, tmp_path):
         """URLs of a branch work from the moment they are known; the first client is not refused."""
-        async with opened(compute(tmp_path / "early")) as early:
+        async with opened(tmp_path / "early") as early:
             waiting = asyncio.create_task(early.query("SELECT count(*) FROM kept", port=early.pooled))
             await early.compute.copy(main.compute)
             assert await waiting == [(100,)]
@@ -160,8 +160,8 @@ class TestStart:
     async def test_branch_whose_making_failed_refuses_with_the_reason(self, tmp_path):
         """A client of what was never made gets PostgreSQL's own kind of error, and nobody waits."""
         async with (
-            opened(compute(tmp_path / "none")) as none,
-            opened(compute(tmp_path / "no parent")) as parent,
+            opened(tmp_path / "none") as none,
+            opened(tmp_path / "no parent") as parent,
         ):
             with pytest.raises(ServerStartError, match="has no data"):
                 await none.compute.copy(parent.compute)
@@ -178,7 +178,7 @@ class TestStart:
 
     async def test_without_pgbouncer_the_pooled_port_reaches_postgresql(self, main, tmp_path, monkeypatch):
         """A machine without PgBouncer has both ports all the same."""
-        monkeypatch.setattr(compute_module, "find_pgbouncer", lambda: None)
+        monkeypatch.setattr(branch_servers, "find_pgbouncer", lambda: None)
         async with child_branch(main, tmp_path / "poolerless") as branch:
             assert await branch.query("SHOW neon.branch_id", port=branch.pooled) == [("br-poolerless",)]
             assert branch.compute.is_running
@@ -247,7 +247,7 @@ class TestPooledLogin:
     async def test_superuser_and_wrong_passwords_are_refused(self, child):
         """No superuser comes in through the pooler, and nobody without the right password."""
         await child.compute.start()
-        password = (Home.of(child.compute._folder / "postgres").path / "superuser").read_text()
+        password = (Home.of(child.folder / "postgres").path / "superuser").read_text()
         for user, secret in (("postgres", password), (OWNER, "wrong"), ("nobody", PASSWORD)):
             with pytest.raises(psycopg.OperationalError):
                 await child.query("SELECT 1", port=child.pooled, user=user, password=secret)
