@@ -70,17 +70,25 @@ class _Tunnel:
         server.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A client whose server cannot be had, or proves to be another, sees its connection end.
-        with suppress(OSError, EOFError):
-            answers, upstream = await asyncio.open_connection(self._url.host, self._url.port)
-            try:
-                upstream.write(_SSL_REQUEST)
-                if await answers.readexactly(1) == b"S":
-                    await upstream.start_tls(self._context, server_hostname=self._url.host)
-                    await asyncio.gather(_pump(reader, upstream), _pump(answers, writer))
-            finally:
-                upstream.close()
+        try:
+            # A client whose server cannot be had, or proves to be another, sees its connection end.
+            with suppress(OSError, EOFError):
+                await self._forward_to_server(reader, writer)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         writer.close()
+
+    async def _forward_to_server(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, server = await asyncio.open_connection(self._url.host, self._url.port)
+        try:
+            server.write(_SSL_REQUEST)
+            if await answers.readexactly(1) == b"S":
+                await server.start_tls(self._context, server_hostname=self._url.host)
+                await asyncio.gather(_pump(reader, server), _pump(answers, writer))
+        finally:
+            # Nobody waits for it to say goodbye, which in TLS takes two.
+            server.transport.abort()
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

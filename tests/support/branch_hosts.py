@@ -89,7 +89,12 @@ class SupabaseHost:
         return [f"{each.method} {each.path}" for each in self.proxy.exchanges]
 
     def provider(
-        self, announce: Callable[[str], None] | None = None, *, token: str | None = None
+        self,
+        announce: Callable[[str], None] | None = None,
+        *,
+        token: str | None = None,
+        owner_password: str | None = None,
+        deadline: float = 30.0,
     ) -> SupabaseProvider:
         return SupabaseProvider(
             self.stub.ref,
@@ -98,7 +103,8 @@ class SupabaseHost:
             application_role=APPLICATION,
             base_url=self.proxy.url,
             hosting=Hosting(("127.0.0.1", "fe80::1"), self.stub.sessions.port),
-            deadline=20.0,
+            owner_password=owner_password,
+            deadline=deadline,
             poll=0.02,
         )
 
@@ -110,6 +116,12 @@ class SupabaseHost:
 
     def lose_request(self) -> None:
         self.stub.fail("POST .*/branches", DROP)
+
+    def refuse_persistent(self) -> str:
+        """Refuse the next deletion as Supabase does a persistent branch's; return what it says."""
+        said = "Cannot delete persistent branch."
+        self.stub.fail("DELETE .*", Reply(422, {"message": said}))
+        return said
 
     def turn_away(self) -> None:
         self.stub.fail("GET .*/branches", Reply(429, {"message": "later"}, {"Retry-After": "0"}))

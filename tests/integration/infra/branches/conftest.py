@@ -8,6 +8,7 @@ import pytest
 
 from infra.branches import neon_api, neon_creation, neon_restore
 from infra.branches.neon import NeonProvider
+from infra.branches.provider import BranchSpec
 from tests.support.branch_hosts import neon_host, supabase_host
 from tests.support.scripted_api import ScriptedApi
 from tests.support.scripted_neon import PROJECT, ScriptedNeon
@@ -15,7 +16,9 @@ from tests.support.scripted_neon import PROJECT, ScriptedNeon
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from infra.branches.provider import Branch
     from tests.support.branch_hosts import BranchHost, NeonHost, SupabaseHost
+    from tests.support.supabase_project import StubProject
 
 
 @pytest.fixture
@@ -57,6 +60,23 @@ def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseHost]
         host.migrate("CREATE TABLE note (id int PRIMARY KEY, body text)")
         host.stub.production.execute("INSERT INTO note VALUES (1, 'production')")
         yield host
+
+
+@pytest.fixture(scope="session")
+def feature(supabase: SupabaseHost) -> Branch:
+    """A branch there without data, which tests leave as it is."""
+    with supabase.provider() as provider:
+        return provider.create(BranchSpec("feature", with_data=False))
+
+
+@pytest.fixture
+def project(supabase: SupabaseHost, feature: Branch) -> Iterator[StubProject]:
+    """The branch's project, which tests may let say what is not so."""
+    project = supabase.stub.projects[feature.id]
+    yield project
+    project.status = "ACTIVE_HEALTHY"
+    project.pooler_changes.clear()
+    project.detail_changes.clear()
 
 
 @pytest.fixture(scope="session")
