@@ -289,11 +289,11 @@ def _refuse_protected(branch: SupabaseBranch, what: str) -> None:
     if branch.persistent:
         raise BranchProtectedError(
             f"the branch {branch.name!r} is persistent, and so cannot be {what}",
-            hint=f"first run: bough branch protect {branch.name} --off",
+            hint=f"if it is meant, first run: bough branch protect {branch.name} --off",
         )
 
 
 def _no_expiry() -> NotSupportedError:
     return NotSupportedError(
-        "Supabase deletes no branch at a time", hint="delete what is left over with `bough branch sweep`"
+        "Supabase deletes no branch at a time", hint="delete what is left over with: bough branch sweep"
     )

@@ -59,7 +59,7 @@ def found_or_made(
         raise BranchDiffersError(
             f"the branch {name!r} ({found.id}) is there and is not what was asked for: "
             + "; ".join(differences.values()),
-            hint=_how_to_go_on(name, differences),
+            hint=_how_to_go_on(spec, name, differences),
         )
     return found
 
@@ -104,14 +104,16 @@ def _differences(found: SupabaseBranch, spec: BranchSpec) -> dict[str, str]:
     return differences
 
 
-def _how_to_go_on(name: str, differences: dict[str, str]) -> str:
+def _how_to_go_on(spec: BranchSpec, name: str, differences: dict[str, str]) -> str:
     if "parent" in differences:
         return "take another name"
     if "data" in differences:
-        return f"take another name, or delete it first: `bough branch delete {name}`"
-    verbs = {"protection": "protect", "expiry": "expire"}
-    commands = " and ".join(f"`bough branch {verbs[each]} {name} …`" for each in differences)
-    return f"ask for it as it is, or change it: {commands}"
+        return f"take another name, or first run: bough branch delete {name}"
+    commands = {
+        "protection": f"bough branch protect {name}{'' if spec.protected else ' --off'}",
+        "expiry": f"bough branch expire {name} never",
+    }
+    return "ask for it as it is, or first run: " + " && ".join(commands[each] for each in differences)
 
 
 def _limit_reached(branches: Sequence[SupabaseBranch], refused: BranchLimitError) -> BranchLimitError:
@@ -119,7 +121,7 @@ def _limit_reached(branches: Sequence[SupabaseBranch], refused: BranchLimitError
     return BranchLimitError(
         f"the project has {len(branches)} branches, and may have no more ({refused})",
         hint=f"the oldest that are not persistent: {', '.join(free[:_NAMED]) or 'none'}; "
-        "`bough branch delete NAME` makes room",
+        "to make room: bough branch delete NAME",
     )
 
 
