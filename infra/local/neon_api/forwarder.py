@@ -160,9 +160,10 @@ class _Side(asyncio.BufferedProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # After both ends the peer is closing by itself, and may still have data to deliver.
-        if self.peer is not None and (exc is not None or not self.at_end):
-            self.peer.transport.abort()
+        del exc
+        if self.peer is not None:
+            # Not aborted: what it has still to deliver may be the reason, a FATAL error.
+            self.peer.transport.close()
 
 
 class _Client(_Side):
