@@ -181,6 +181,11 @@ def _check_branches(file: Path, value: object) -> None:
                 f"[tool.bough.branches] {key} in {file} must be a string that is not empty",
                 hint="leave the key out to have its default",
             )
+    if "project" in value and "provider" not in value:
+        raise ConfigError(
+            f"[tool.bough.branches] project in {file} does not say whose it is",
+            hint='add provider = "neon" or provider = "supabase"',
+        )
 
 
 def _check_list(file: Path, key: str, value: object) -> None:

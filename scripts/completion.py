@@ -44,9 +44,10 @@ def complete_branch(command: typer.Context, incomplete: str) -> list[str]:
 
 
 def remember(project: Project, context: Context, branches: Sequence[Branch]) -> None:
-    """Keep the names of a project's branches for the next completion."""
+    """Keep the names of a project's branches for the next completion, where there is a place for them."""
     document = {"key": _key(context), "at": time.time(), "names": [branch.name for branch in branches]}
-    write_private(folder(project.root) / "completion.json", json.dumps(document))
+    with suppress(InfraError, OSError):
+        write_private(folder(project.root) / "completion.json", json.dumps(document))
 
 
 def _names(project: Project, context: Context) -> list[str]:

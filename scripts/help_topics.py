@@ -51,7 +51,7 @@ Data goes to stdout, everything else to stderr.
 
 -o table  for people
 -o json   for programs: no field is dropped or changes its type within a major version; times
-          are in RFC 3339's form. Errors are the last line of stderr:
+          are in RFC 3339's form. Errors, those of options aside, are the last line of stderr:
           {"error": {"code", "message", "hint", "retryable"}}
 -o yaml   as json
 -o env    NAME=value lines for files; for a shell: set -a; eval "$(bough … -o env)"; set +a

@@ -1,4 +1,4 @@
-"""`bough env`, `bough link` and `bough config` on real local branches."""
+"""Which branch commands mean, and what programs are given of it: `bough env`, `link`, `config`, providers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,37 @@ import pytest
 from dotenv import dotenv_values
 
 from infra import link
+from tests.support.scripted_api import Reply, ScriptedApi
 
 BOUGH = Path(sys.executable).with_name("bough")
+REF, PREVIEW = "abcdefghijklmnopqrst", "bcdefghijklmnopqrstu"
+TOKEN = "sbp_a-token-of-a-test"
+
+
+def described(ref: str, name: str, *, is_default: bool) -> dict[str, object]:
+    """Return a branch as Supabase's Management API describes it."""
+    return {
+        "id": "0f0b5d0e-0000-4000-8000-000000000000",
+        "name": name,
+        "project_ref": ref,
+        "parent_project_ref": REF,
+        "is_default": is_default,
+        "persistent": is_default,
+        "with_data": True,
+        "status": "FUNCTIONS_DEPLOYED",
+        "preview_project_status": "ACTIVE_HEALTHY",
+        "created_at": "2026-11-21T18:00:00Z",
+        "updated_at": "2026-11-21T18:00:00Z",
+    }
+
+
+@pytest.fixture
+def supabase():
+    """A Management API with the default branch and a preview."""
+    branches = [described(REF, "main", is_default=True), described(PREVIEW, "pr-7", is_default=False)]
+    server = ScriptedApi(lambda _: Reply(body=branches))
+    yield server
+    server.stop()
 
 
 class TestPull:
@@ -169,3 +198,24 @@ class TestCompletion:
         )
         assert '"dev"' in done.stdout
         assert '"main"' not in done.stdout
+
+
+class TestSupabase:
+    """`--provider supabase`."""
+
+    def test_is_asked_with_project_and_token_of_the_environment(self, on_branches, supabase) -> None:
+        """Both are sent, and shown nowhere."""
+        environment = {
+            "SUPABASE_PROJECT_REF": REF,
+            "SUPABASE_ACCESS_TOKEN": TOKEN,
+            "SUPABASE_API_URL": supabase.url,
+        }
+        code, out, err = on_branches("branch", "list", "--provider", "supabase", "-o", "json", **environment)
+        assert code == 0, err
+        assert [(row["id"], row["provider"]) for row in json.loads(out)] == [
+            (REF, "supabase"),
+            (PREVIEW, "supabase"),
+        ]
+        assert supabase.received[0].path == f"/v1/projects/{REF}/branches"
+        assert supabase.received[0].headers["Authorization"] == f"Bearer {TOKEN}"
+        assert TOKEN not in out + err

@@ -128,6 +128,7 @@ class TestLoadProject:
             ("branches = 1", r"\[tool\.bough\.branches\] .* must be a table"),
             ('branches = {projekt = "p"}', r"\[tool\.bough\.branches\] .* no key 'projekt'"),
             ('branches = {project = " "}', "project .* must be a string that is not empty"),
+            ('branches = {project = "p"}', "project .* does not say whose it is"),
             ("branches = {database = 1}", "database .* must be a string that is not empty"),
         ],
     )
