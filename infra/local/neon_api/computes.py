@@ -106,30 +106,35 @@ class Computes:
 
     async def forget(self, branch_id: str) -> None:
         """Close the branch's compute; its data stays."""
-        await self._taken_out(branch_id).close()
+        await self.of(branch_id).close()
+        self._let_go(branch_id)
 
     async def remove(self, branch_id: str) -> None:
         """Close the branch's compute and delete its data."""
-        await self._taken_out(branch_id).remove()
+        await self.of(branch_id).remove()
+        self._let_go(branch_id)
 
     async def come_back(self) -> None:
         """Open the ports of all endpoints; take over servers that a killed control plane left."""
-        for endpoint in list(self._store.state.endpoints.values()):
-            branch = self._store.state.branches[endpoint.branch_id]
-            if branch.deleted_at is None and branch.current_state is not BranchState.INIT:
-                await self.listen(branch.id)
-                if self.of(branch.id).was_left_running:
-                    await self.started(branch.id)
+        made = [
+            each.id
+            for each in self._store.state.branches.values()
+            if each.deleted_at is None and each.current_state is not BranchState.INIT
+        ]
+        for branch_id in made:
+            await self.listen(branch_id)
+        left = [branch_id for branch_id in made if self.of(branch_id).was_left_running]
+        await asyncio.gather(*(self.started(branch_id) for branch_id in left))
 
     async def close(self) -> None:
         """Close all computes; their data stays."""
         await asyncio.gather(*(self.forget(branch_id) for branch_id in list(self._known)))
 
-    def _taken_out(self, branch_id: str) -> Compute:
-        compute = self.of(branch_id)
-        del self._known[branch_id]
+    def _let_go(self, branch_id: str) -> None:
+        # After the end of the servers: meanwhile nobody may start others over the same data.
+        self._known.pop(branch_id, None)
+        self._used_at.pop(branch_id, None)
         self._listening.discard(branch_id)
-        return compute
 
 
 def free_ports(state: State) -> tuple[int, int]:

@@ -98,37 +98,31 @@ class Operations:
         self._become_ready(branch.id)
 
     async def _restore(self, operation: Operation) -> None:
-        """Replace the data; its present goes on as the preserved branch, if there is one."""
+        """Replace the data; its present goes on as the preserved branch, if there is one.
+
+        Until the copy is there the branch serves on, and a failure leaves it as it was.
+        """
         branch_id, source_id = operation.branch_id, str(operation.source_id)
         preserved_id = operation.details["preserved_id"]
-        try:
-            if preserved_id:
-                await self._copy_and_preserve(operation, preserved_id)
-            else:
-                await self._computes.of(branch_id).copy(self._computes.of(source_id))
-        except Exception:
+        compute, beside = self._computes.of(branch_id), self._computes.beside(branch_id)
+        if not operation.details["is_preserved"]:
+            try:
+                await (beside if preserved_id else compute).copy(self._computes.of(source_id))
+            except Exception:
+                await beside.remove()
+                with self._store.change() as state:
+                    branches.give_up_restore(state, state.branches[branch_id], preserved_id=preserved_id)
+                raise
+        if preserved_id:
+            await compute.hand_over(self._computes.of(preserved_id))
             with self._store.change() as state:
-                branches.give_up_restore(state, state.branches[branch_id], preserved_id=preserved_id)
-            raise
+                state.operations[operation.id].details["is_preserved"] = True
+            await beside.hand_over(compute)
+            await beside.remove()
         with self._store.change() as state:
             branch, source = state.branches[branch_id], state.branches[source_id]
             branches.change_over(state, branch, source, preserved_id=preserved_id)
         self._become_ready(branch_id)
-
-    async def _copy_and_preserve(self, operation: Operation, preserved_id: str) -> None:
-        """Copy first: until then the branch serves on, and a failure leaves it as it was."""
-        compute, beside = self._computes.of(operation.branch_id), self._computes.beside(operation.branch_id)
-        if not operation.details["is_preserved"]:
-            try:
-                await beside.copy(self._computes.of(str(operation.source_id)))
-            except Exception:
-                await beside.remove()
-                raise
-            await compute.hand_over(self._computes.of(preserved_id))
-            with self._store.change() as state:
-                state.operations[operation.id].details["is_preserved"] = True
-        await beside.hand_over(compute)
-        await beside.remove()
 
     def _become_ready(self, branch_id: str) -> None:
         with self._store.change() as state:

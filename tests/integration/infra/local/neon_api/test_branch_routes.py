@@ -27,10 +27,19 @@ def work(api, project):
     return api.new_branch(project.rpartition("/")[2], "work", compute=True)
 
 
+@pytest.fixture(scope="module")
+def shared_leaf(api, project):
+    """A branch without an endpoint and without children: its id."""
+    return api.new_branch(project.rpartition("/")[2], "leaf")["branch"]["id"]
+
+
 @pytest.fixture
-def leaf(api, project, request):
-    """A branch of the test's own, without an endpoint: its id."""
-    return api.new_branch(project.rpartition("/")[2], request.node.name)["branch"]["id"]
+def leaf(api, project, shared_leaf):
+    """It, as it was when it was made."""
+    yield shared_leaf
+    path = f"{project}/branches/{shared_leaf}"
+    for changes in ({"protected": False}, {"expires_at": None}, {"name": "leaf"}):
+        api.call("PATCH", path, {"branch": changes})
 
 
 class TestCreate:
@@ -51,13 +60,13 @@ class TestCreate:
         """One POST of fifty is answered 201, all others 409 in Neon's words."""
 
         def post(_):
-            with httpx2.Client(headers=api.client.headers, timeout=60) as client:
-                answer = client.post(
-                    f"{api.base_url}{project}/branches", json={"branch": {"name": "contested"}}
-                )
-                return answer.status_code, answer.json()
+            answer = client.post(f"{api.base_url}{project}/branches", json={"branch": {"name": "contested"}})
+            return answer.status_code, answer.json()
 
-        with ThreadPoolExecutor(50) as threads:
+        with (
+            httpx2.Client(headers=api.client.headers, timeout=60) as client,
+            ThreadPoolExecutor(50) as threads,
+        ):
             answers = list(threads.map(post, range(50)))
         assert sorted(status for status, _ in answers) == [201] + [409] * 49
         refusal = next(body for status, body in answers if status == 409)
@@ -86,12 +95,13 @@ class TestCreate:
         assert "parent_id" not in made["branch"]
         assert rows(made["connection_uris"][0]["connection_uri"], "SELECT * FROM kept") == []
 
-    def test_child_of_a_protected_parent_has_new_passwords(self, api, project, leaf):
+    def test_child_of_a_protected_parent_has_new_passwords(self, api, project, main):
         """The protected parent's password does not open its child."""
-        api.call("PATCH", f"{project}/branches/{leaf}", {"branch": {"protected": True}})
-        made = api.new_branch(project.rpartition("/")[2], "of-protected", compute=True, parent_id=leaf)
+        api.call("PATCH", f"{project}/branches/{main}", {"branch": {"protected": True}})
+        made = api.new_branch(project.rpartition("/")[2], "of-protected", compute=True)
+        api.call("PATCH", f"{project}/branches/{main}", {"branch": {"protected": False}})
         reveal = "roles/bough_owner/reveal_password"
-        old = api.call("GET", f"{project}/branches/{leaf}/{reveal}")["password"]
+        old = api.call("GET", f"{project}/branches/{main}/{reveal}")["password"]
         uri = made["connection_uris"][0]["connection_uri"]
         new = made["connection_uris"][0]["connection_parameters"]["password"]
         assert rows(uri, "SELECT current_user") == [("bough_owner",)]
@@ -154,7 +164,7 @@ class TestList:
 
     def test_search_looks_at_names_and_ids(self, api, project, leaf):
         """A part of either finds the branch."""
-        for part in (leaf[3:], "test_search_looks"):
+        for part in (leaf[3:], "lea"):
             found = api.call("GET", f"{project}/branches", search=part)["branches"]
             assert [each["id"] for each in found] == [leaf]
 
@@ -221,9 +231,10 @@ class TestDelete:
         assert recovered["endpoints"][0]["current_state"] == "idle"
         assert rows(uri, "SELECT to_regclass('mine')") == [("mine",)]
 
-    def test_hard_deleted_branch_is_gone(self, api, project, leaf):
-        """Nothing is left to recover, and its name is free."""
-        path = f"{project}/branches/{leaf}"
+    def test_hard_deleted_branch_is_gone(self, api, project):
+        """Nothing is left to recover."""
+        made = api.new_branch(project.rpartition("/")[2], "unwanted")["branch"]
+        path = f"{project}/branches/{made['id']}"
         api.done(api.call("DELETE", path, hard_delete=True))
         api.call("POST", f"{path}/recover", status=404)
         api.call("DELETE", path, status=204)
@@ -237,6 +248,7 @@ class TestDelete:
         child = api.new_branch(project.rpartition("/")[2], "heir", parent_id=leaf)["branch"]["id"]
         refusal = api.call("DELETE", f"{project}/branches/{leaf}", status=422)
         assert refusal["message"] == f"cannot delete branch that has children: {child}"
+        api.done(api.call("DELETE", f"{project}/branches/{child}", hard_delete=True))
 
     def test_branch_in_the_making_is_locked(self, api, project):
         """While it is copied, a branch is neither deleted nor a parent: 423, until that is over."""
