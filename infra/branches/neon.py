@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from api.database.connection_url import DirectUrl, PooledUrl
-from infra.branches import lookup, neon_creation, neon_guards, provisioning
+from infra.branches import lookup, neon_creation, neon_guards, provisioning, schema_dump
 from infra.branches.errors import BranchError, NotSupportedError, ProviderAuthError
 from infra.branches.moments import checked_expiry, checked_past, rfc3339
 from infra.branches.neon_access import NeonAccess
@@ -209,8 +208,8 @@ class NeonProvider:
         api = self._api()
         found, branches = _find(api, branch)
         compared = [lookup.get(branches, base), found]
-        old, new = (self._schema(api, each).splitlines(keepends=True) for each in compared)
-        return "".join(difflib.unified_diff(old, new, compared[0].name, compared[1].name))
+        old, new = (self._schema(api, each) for each in compared)
+        return schema_dump.compare(old, new, names=(compared[0].name, compared[1].name))
 
     def provision(self, branch: str) -> Branch:
         """Return a branch, ready, with its application role: also one that other tools have made."""
@@ -238,10 +237,7 @@ class NeonProvider:
         )
 
     def _schema(self, api: NeonApi, branch: NeonBranch) -> str:
-        sql = api.schema(branch.id, self._access.database_of(api, branch.id))
-        # pg_dump's random keys would make every two dumps differ.
-        lines = sql.splitlines(keepends=True)
-        return "".join(line for line in lines if not line.startswith(("\\restrict", "\\unrestrict")))
+        return schema_dump.without_noise(api.schema(branch.id, self._access.database_of(api, branch.id)))
 
 
 def _find(api: NeonApi, branch: str) -> tuple[NeonBranch, Sequence[NeonBranch]]:

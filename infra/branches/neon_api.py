@@ -6,10 +6,9 @@ import re
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from pydantic import ValidationError
-
 from api.database.connection_url import ConnectionUrl, ConnectionUrlError
 from infra.branches import lookup
+from infra.branches.answers import read
 from infra.branches.errors import (
     BranchBusyError,
     BranchError,
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
     from infra.deadline import Deadline
     from infra.http import HttpClient
-    from infra.http_answers import Answer
 
 _Answer = TypeVar("_Answer", bound="BaseModel")
 _Url = TypeVar("_Url", bound=ConnectionUrl)
@@ -103,7 +101,7 @@ class NeonApi:
 
         Raises:
             HttpAmbiguousError: It may have been begun.
-            ConflictError: There is one of this name.
+            BranchConflictError: There is one of this name.
         """
         return self._ask(BranchAnswer, "branches", method="POST", body=body)
 
@@ -145,7 +143,7 @@ class NeonApi:
 
         Raises:
             HttpAmbiguousError: It may have been begun.
-            ConflictError: There is one for reading and writing.
+            BranchConflictError: There is one for reading and writing.
         """
         body = {"endpoint": {"branch_id": _branch_id(branch_id), **options}}
         return self._ask(OperationsAnswer, "endpoints", method="POST", body=body).operations
@@ -255,7 +253,7 @@ class NeonApi:
         except HttpError as error:
             named = branch_id or (path[1] if path[0] == "branches" and len(path) > 1 else None)
             raise translated(error, project_id=self.project_id, branch_id=named) from error
-        return _read(model, answer)
+        return read(model.model_validate, answer, service="Neon")
 
 
 def _branch_id(branch_id: str) -> str:
@@ -269,16 +267,3 @@ def _branch_id(branch_id: str) -> str:
     if not _ID.fullmatch(branch_id):
         raise BranchNameInvalidError(f"{branch_id!r} is no branch's id")
     return branch_id
-
-
-def _read(model: type[_Answer], answer: Answer) -> _Answer:
-    try:
-        return model.model_validate(answer.json() if answer.text.strip() else {})
-    except ValidationError as error:
-        what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-    except HttpError as error:
-        what = str(error)
-    raise ProviderUnavailableError(
-        f"Neon's answer is not as its API document says: {what} ({answer.request})",
-        hint="is the API's address right, is a proxy between?",
-    )

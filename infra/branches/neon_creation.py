@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.branches import lookup
 from infra.branches.errors import (
+    BranchConflictError,
     BranchDiffersError,
     BranchError,
     BranchLimitError,
@@ -15,7 +16,6 @@ from infra.branches.errors import (
 )
 from infra.branches.moments import checked_expiry, rfc3339, whole_seconds
 from infra.branches.neon_compute import endpoint_options
-from infra.branches.neon_errors import ConflictError
 from infra.branches.neon_limits import limit_reached
 from infra.http_errors import HttpAmbiguousError
 
@@ -96,7 +96,7 @@ def _make(
         error: Exception
         try:
             made = api.create_branch(wanted.body())
-        except (ConflictError, HttpAmbiguousError) as lost:
+        except (BranchConflictError, HttpAmbiguousError) as lost:
             error = lost
         except BranchLimitError as refused:
             raise limit_reached(api.branches(), refused) from refused

@@ -8,6 +8,7 @@ from typing import Final
 
 from infra.branches.errors import (
     BranchBusyError,
+    BranchConflictError,
     BranchError,
     BranchLimitError,
     BranchNotFoundError,
@@ -24,16 +25,10 @@ _HISTORY: Final = re.compile(r"history|retention|restore window|timestamp|lsn", 
 _BRANCH_LIMIT: Final = re.compile(r"branch(es)? limit|limit .*branch|too many branches", re.IGNORECASE)
 
 
-class ConflictError(BranchError):
-    """What was to be made is there already; the adapter then looks at it."""
-
-    code = "BRANCH_CONFLICT"
-
-
 _BY_STATUS: Final[dict[int, type[BranchError]]] = {
     401: ProviderAuthError,
     403: ProviderAuthError,
-    409: ConflictError,
+    409: BranchConflictError,
     423: BranchBusyError,
     **dict.fromkeys((429, 502, 503, 504, 524), ProviderUnavailableError),
 }

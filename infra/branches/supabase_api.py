@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from infra.branches import lookup
-from infra.branches.errors import BranchNameInvalidError, ProjectNotFoundError, ProviderUnavailableError
+from infra.branches.answers import read
+from infra.branches.errors import BranchNameInvalidError, ProjectNotFoundError
 from infra.branches.supabase_answers import (
     Backups,
     BegunRun,
@@ -176,13 +177,4 @@ def _checked_ref(ref: str) -> str:
 
 
 def _read(kind: TypeAdapter[_T], answer: Answer) -> _T:
-    try:
-        return kind.validate_python(answer.json())
-    except ValidationError as error:
-        what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-    except HttpError as error:
-        what = str(error)
-    raise ProviderUnavailableError(
-        f"Supabase's answer is not as its API document says: {what} ({answer.request})",
-        hint="is the API's address right, is a proxy between?",
-    )
+    return read(kind.validate_python, answer, service="Supabase")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from infra.local.neon_api import programs
+from infra.local import programs
 from infra.local.postgres import SUPERUSER, PostgresCluster
 
 if TYPE_CHECKING:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from infra.local.neon_api import backend, branches, errors, requests, schema_dump
+from infra.branches.schema_dump import compare, schema_sql
+from infra.local.neon_api import backend, branches, errors, requests
 from infra.local.neon_api.backend import answer
 from infra.local.neon_api.routes.databases import named
+from infra.local.neon_api.schema_json import schema_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,8 +29,8 @@ async def get_schema(request: Request) -> Response:
     branches.require_present(query.timestamp, query.lsn)
     url = await _url(here, here.branch(request), query.db_name)
     if query.format == "json":
-        return answer(200, {"json": await asyncio.to_thread(schema_dump.schema_json, url)})
-    return answer(200, {"sql": await asyncio.to_thread(schema_dump.schema_sql, url)})
+        return answer(200, {"json": await asyncio.to_thread(schema_json, url)})
+    return answer(200, {"sql": await asyncio.to_thread(schema_sql, url)})
 
 
 async def compare_schema(request: Request) -> Response:
@@ -42,11 +44,10 @@ async def compare_schema(request: Request) -> Response:
     if base_id is None:
         raise errors.bad_request("base_branch_id is required: the branch has no parent")
     base = here.state.branch(branch.project_id, base_id)
-    schemas = [
-        await asyncio.to_thread(schema_dump.schema_sql, await _url(here, each, query.db_name))
-        for each in (base, branch)
-    ]
-    return answer(200, {"diff": schema_dump.compare(schemas[0], schemas[1], query.db_name)})
+    urls = [await _url(here, each, query.db_name) for each in (base, branch)]
+    schemas = [await asyncio.to_thread(schema_sql, url) for url in urls]
+    names = (f"a/{query.db_name}", f"b/{query.db_name}")
+    return answer(200, {"diff": compare(*schemas, names=names)})
 
 
 async def _url(here: Backend, branch: Branch, database: str) -> DirectUrl:

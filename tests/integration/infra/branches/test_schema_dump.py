@@ -1,4 +1,4 @@
-"""A database's schema as SQL and as JSON: complete, equal for equal schemas, and without secrets."""
+"""A database's schema as SQL: complete, equal for equal schemas, and without secrets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import psutil
 import psycopg
 import pytest
 
+from infra.branches.schema_dump import compare, schema_sql
 from infra.local.errors import ProgramError
-from infra.local.neon_api.schema_dump import compare, schema_json, schema_sql
 
 SCHEMA = """
     CREATE SCHEMA sales;
@@ -70,35 +70,12 @@ class TestSchemaSql:
         assert not [line for line in seen if any(password in argument for argument in line)]
 
 
-class TestSchemaJson:
-    def test_has_tables_columns_and_constraints_in_neons_form(self, shop):
-        """As the published schema describes it: types with their parameters, references with columns."""
-        tables = {f"{table['schema']}.{table['name']}": table for table in schema_json(shop)["tables"]}
-        assert {"public.bare", "public.customers", "sales.orders"} <= set(tables)
-        assert tables["public.bare"]["columns"] == []
-        assert tables["sales.orders"]["columns"] == [
-            {"name": "customer_id", "type": "integer", "nullable": False, "generated": False},
-            {"name": "price", "type": "numeric(10,2)", "nullable": True, "generated": False},
-            {"name": "price_with_tax", "type": "numeric", "nullable": True, "generated": True},
-        ]
-        assert tables["sales.orders"]["constraints"] == [
-            {
-                "type": "foreign_key",
-                "name": "orders_customer",
-                "columns": ["customer_id"],
-                "referenced_table": {"schema": "public", "table": "customers", "columns": ["id"]},
-            }
-        ]
-        kinds = [constraint["type"] for constraint in tables["public.customers"]["constraints"]]
-        assert kinds == ["unique", "primary_key"]
-
-
 class TestCompare:
     def test_difference_is_a_unified_diff_and_none_is_empty(self, shop):
         """A new column is a line with a plus; equal schemas give nothing at all."""
         base = schema_sql(shop)
         run(shop, "ALTER TABLE customers ADD name text")
-        diff = compare(base, schema_sql(shop), "app")
-        assert diff.startswith("--- a/app\n+++ b/app\n@@ ")
+        diff = compare(base, schema_sql(shop), names=("main", "preview"))
+        assert diff.startswith("--- main\n+++ preview\n@@ ")
         assert "+    name text\n" in diff
-        assert compare(base, base, "app") == ""
+        assert compare(base, base, names=("main", "main")) == ""

@@ -1,20 +1,13 @@
-"""A database's schema as SQL and as JSON, and what differs between two."""
+"""A database's schema as Neon's API describes it in JSON."""
 
 from __future__ import annotations
 
-import difflib
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from infra.local.neon_api import programs
-
 if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl
-
-#: What a dump says of itself: versions, and keys that are random each time.
-_OF_THE_DUMP: Final = re.compile(r"^(-- Dumped (from|by) .*\n|\\(un)?restrict \w+\n)", re.MULTILINE)
 
 _COLUMNS: Final = """
     SELECT c.relname, n.nspname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
@@ -43,16 +36,6 @@ _CONSTRAINTS: Final = """
 """
 
 
-def schema_sql(url: DirectUrl) -> str:
-    """Return a database's schema as SQL, without owners and rights; equal schemas give equal text.
-
-    Raises:
-        ProgramError: The database does not exist or does not answer.
-    """
-    dump = programs.run("pg_dump", url, "--schema-only", "--no-owner", "--no-privileges")
-    return _OF_THE_DUMP.sub("", dump).strip() + "\n"
-
-
 def schema_json(url: DirectUrl) -> dict[str, Any]:
     """Return a database's tables in the form of Neon's `/schema?format=json`.
 
@@ -75,11 +58,3 @@ def schema_json(url: DirectUrl) -> dict[str, Any]:
             constraint["referenced_table"] = {"schema": other_schema, "table": other, "columns": others}
         tables[schema, table].setdefault("constraints", []).append(constraint)
     return {"tables": list(tables.values())}
-
-
-def compare(base: str, changed: str, database: str) -> str:
-    """Return how the SQL of a schema differs from that of another: a unified diff, empty when equal."""
-    lines = difflib.unified_diff(
-        base.splitlines(keepends=True), changed.splitlines(keepends=True), f"a/{database}", f"b/{database}"
-    )
-    return "".join(lines)
