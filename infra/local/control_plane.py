@@ -16,17 +16,20 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from infra.deadline import Deadline
 from infra.http import HttpClient
-from infra.local import lock_file, names, processes, servers
+from infra.http_errors import HttpUnreachableError
+from infra.local import local_project, lock_file, names, ports, processes, servers
 from infra.local.errors import PoolerMissingError, ServerStartError, start_error
-from infra.local.own_folder import folder, read_secrets
+from infra.local.own_folder import folder, read_secrets, write_private
 from infra.local.pooler import find_pgbouncer
 
 if TYPE_CHECKING:
@@ -36,10 +39,11 @@ if TYPE_CHECKING:
     from infra.branches.neon import NeonProvider
 
 #: Seconds: for a start on a busy machine; for an end, in which each PostgreSQL writes a checkpoint;
-#: for an answer.
+#: for an answer; until it is looked whether it still runs.
 _START_PATIENCE: Final = 60.0
 _END_PATIENCE: Final = 45.0
 _ANSWER_PATIENCE: Final = 10.0
+_LOOK: Final = 1.0
 _POLL: Final = 0.02
 
 
@@ -90,26 +94,29 @@ def ensure_running(root: Path, *, announce: Callable[[str], None]) -> ControlPla
             _require_pooler(announce)
             announce("Starting the control plane of this project's branches")
             address = _started(root)
-        key = read_secrets(root).neon_api_key
-        with _client(address, key, announce) as client:
-            project_id = _project_id(client)
-            if project_id is not None:
-                return ControlPlane(address.base_url, key, project_id, address.pid)
-            running = ControlPlane(address.base_url, key, _make_project(client, root.name), address.pid)
-        with provider(running, announce) as neon:
-            neon.provision(names.MAIN)
-        return running
+        if (found := find(root)) is not None:
+            return found
+        return _with_project(root, address, announce)
 
 
 def find(root: Path) -> ControlPlane | None:
     """Return the one that runs, if any; what a killed one left behind does not count."""
-    address = _address(root)
-    if address is None:
+    address, project = _address(root), _own(root) / "project.json"
+    if address is None or not project.exists():
         return None
-    key = read_secrets(root).neon_api_key
-    with _client(address, key, lambda _: None) as client:
-        project_id = _project_id(client)
-    return ControlPlane(address.base_url, key, project_id, address.pid) if project_id else None
+    running = ControlPlane(
+        address.base_url, read_secrets(root).neon_api_key, json.loads(project.read_text())["id"], address.pid
+    )
+    deadline = Deadline(_ANSWER_PATIENCE)
+    while True:
+        try:
+            with _client(running, lambda _: None, patience=_LOOK) as client:
+                return running if running.project_id in local_project.ids(client) else None
+        except HttpUnreachableError:
+            if _address(root) != address:
+                return None  # it has begun to end since
+            if not deadline.remaining():
+                raise
 
 
 def provider(
@@ -131,7 +138,7 @@ def provider(
 
 def branches(running: ControlPlane) -> dict[str, str]:
     """Return, by the name of each branch, the state of its endpoint: `active`, `idle`, `init` or `none`."""
-    with _client(_Address(running.base_url, running.pid), running.api_key, lambda _: None) as client:
+    with _client(running, lambda _: None) as client:
         path = ("projects", running.project_id)
         found = client.request("GET", *path, "branches", query={"limit": 10_000}).json()["branches"]
         endpoints = client.request("GET", *path, "endpoints").json()["endpoints"]
@@ -178,7 +185,7 @@ def _start_lock(root: Path) -> Path:
 
 
 def _address(root: Path) -> _Address | None:
-    """Return where the running one answers; `None` also while it starts."""
+    """Return where the running one answers; `None` also while it starts or ends."""
     own = _own(root)
     holder = lock_file.holder(own / "lock")
     if holder is None:
@@ -186,14 +193,28 @@ def _address(root: Path) -> _Address | None:
     with suppress(FileNotFoundError):
         document = json.loads((own / "address.json").read_text())
         # What its predecessor wrote may still lie there, and that port be anybody's by now.
-        if document["pid"] == holder:
+        if document["pid"] == holder and _answers(document["base_url"]):
             return _Address(document["base_url"], holder)
     return None
 
 
-def _client(address: _Address, key: str, announce: Callable[[str], None]) -> HttpClient:
+def _answers(base_url: str) -> bool:
+    """Say whether it takes connections: while it ends it holds the lock, but takes none."""
+    port = urlsplit(base_url).port
+    with suppress(OSError), socket.create_connection((ports.LOOPBACK, port), timeout=_ANSWER_PATIENCE):
+        return True
+    return False
+
+
+def _client(
+    running: ControlPlane, announce: Callable[[str], None], *, patience: float = _ANSWER_PATIENCE
+) -> HttpClient:
     return HttpClient(
-        address.base_url, key, service="the local control plane", announce=announce, deadline=_ANSWER_PATIENCE
+        running.base_url,
+        running.api_key,
+        service="the local control plane",
+        announce=announce,
+        deadline=patience,
     )
 
 
@@ -219,12 +240,13 @@ def _started(root: Path) -> _Address:
     while time.monotonic() < deadline:
         if (address := _address(root)) is not None:
             return address
-        if pid is None and lock_file.holder(own / "lock") is None:
+        if lock_file.holder(own / "lock") is None:
             # None starts, and one that was ending has ended.
-            pid = _spawn(own, log)
-        if pid is not None and not processes.is_running(pid):
-            said = log.read_bytes()[said_before:].decode(errors="replace")
-            raise start_error("the control plane", said, log)
+            if pid is None:
+                pid = _spawn(own, log)
+            elif not processes.is_running(pid):
+                said = log.read_bytes()[said_before:].decode(errors="replace")
+                raise start_error("the control plane", said, log)
         time.sleep(_POLL)
     raise ServerStartError(
         f"the control plane did not answer within {_START_PATIENCE:.0f} s",
@@ -234,29 +256,24 @@ def _started(root: Path) -> _Address:
 
 def _spawn(own: Path, log: Path) -> int:
     # -P: a folder of the user's that is called `infra` is not ours.
-    command = [sys.executable, "-P", "-m", "infra.local.neon_api", "--folder", str(own.parent)]
+    command = [sys.executable, "-P", "-m", "infra.local.neon_api", "--folder", str(own.parent.resolve())]
     path = {"PATH": os.environ.get("PATH", os.defpath)}  # where PgBouncer may be
     return processes.spawn(command, cwd=own, log=log, account=None, environment=path)
 
 
-def _project_id(client: HttpClient) -> str | None:
-    """Return the id of the oldest project: the first start made it."""
-    projects = client.request("GET", "projects", query={"limit": 100}).json()["projects"]
-    return min(projects, key=lambda each: str(each["created_at"]))["id"] if projects else None
+def _with_project(root: Path, address: _Address, announce: Callable[[str], None]) -> ControlPlane:
+    """Return the one that answers there once it has its project: made, or what a killed start left of it.
 
-
-def _make_project(client: HttpClient, name: str) -> str:
-    """Make the project with its branch, and return its id once the branch is there."""
-    from infra.branches.neon_answers import OperationsAnswer  # noqa: PLC0415  as above
-    from infra.branches.neon_api import NeonApi  # noqa: PLC0415  as above
-
-    branch = {"name": names.MAIN, "database_name": names.DATABASE, "role_name": names.OWNER}
-    made = client.request("POST", "projects", body={"project": {"name": name, "branch": branch}}).json()
-    project_id: str = made["project"]["id"]
-    operations = OperationsAnswer.model_validate(made).operations
-    NeonApi(client, project_id, Deadline(_START_PATIENCE)).finish(operations)
-    # What most work is done on is not to be woken every now and then.
-    never = {"endpoint": {"suspend_timeout_seconds": -1}}
-    path = ("projects", project_id, "endpoints", made["endpoints"][0]["id"])
-    client.request("PATCH", *path, body=never, repeatable=True)
-    return project_id
+    `project.json` is written last: those who come meanwhile wait.
+    """
+    running = ControlPlane(address.base_url, read_secrets(root).neon_api_key, "", address.pid)
+    with _client(running, announce) as client:
+        running = replace(
+            running,
+            project_id=next(iter(local_project.ids(client)), None) or local_project.make(client, root.name),
+        )
+        local_project.await_main(client, running.project_id)
+    with provider(running, announce) as neon:
+        neon.provision(names.MAIN)
+    write_private(_own(root) / "project.json", json.dumps({"id": running.project_id}))
+    return running

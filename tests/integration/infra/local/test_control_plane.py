@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -95,6 +96,21 @@ class TestEnsureRunning:
         assert (again.project_id, again.base_url) == (running.project_id, running.base_url)
         assert url_of_main(again) == url
         assert ask(url, "SELECT pg_postmaster_start_time()") == started_at
+
+    def test_one_that_is_ending_is_followed_by_another(self, root, running):
+        """Who comes while it ends waits, and gets one that stays."""
+        os.kill(running.pid, signal.SIGTERM)
+        while control_plane.find(root):
+            time.sleep(0.01)
+        again = control_plane.ensure_running(root, announce=lambda _: None)
+        assert again.pid != running.pid
+        assert control_plane.find(root) == again
+
+    def test_start_that_was_killed_half_way_is_finished(self, root, running):
+        """The project that it had made is taken, its branch awaited and provisioned; there is no second."""
+        (root / ".bough" / "neon" / "project.json").unlink()
+        assert control_plane.find(root) is None
+        assert control_plane.ensure_running(root, announce=pytest.fail) == running
 
     def test_start_that_fails_says_why(self, tmp_path):
         """In the control plane's own words, with the way to the rest of them."""

