@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from infra.local import control_plane, servers
+from infra.local import lock_file, servers
 from infra.local.own_folder import folder
 from tests.support.neon_api import neon_api
 
@@ -121,7 +121,7 @@ class TestLife:
             command, cwd=Path(__file__).parents[5], capture_output=True, text=True, timeout=60, check=False
         )
         assert (second.returncode, "another control plane" in second.stderr) == (1, True)
-        assert control_plane.find(own.root).pid == own.process.pid
+        assert lock_file.holder(folder(own.root) / "neon" / "lock") == own.process.pid
 
     def test_no_secret_is_logged(self, own, place):
         """Neither the key nor a password stands in the log."""
