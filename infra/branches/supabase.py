@@ -6,11 +6,13 @@ nothing else; a reset takes it back to that, data or not.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from infra.branches import identity, lookup, moments, provisioning, supabase_history
 from infra.branches.errors import (
+    BranchNotFoundError,
     BranchProtectedError,
     NotSupportedError,
     ProviderAuthError,
@@ -177,6 +179,7 @@ class SupabaseProvider:
         """Take the branch back to a second of its own past, which takes the PITR add-on.
 
         Raises:
+            BranchProtectedError: It is persistent, and not the default branch.
             HistoryError: The project keeps nothing of that moment.
             NotSupportedError: Its present was to be kept.
         """
@@ -188,6 +191,8 @@ class SupabaseProvider:
         at = moments.checked_past(at)
         api = self._api()
         found = self._find(api, branch)
+        if not found.is_default:
+            _refuse_protected(found, "restored")
         supabase_history.refuse_unkept(api.backups(found.id), found.name, at)
         work = self._work(api, found)
         try:
@@ -217,7 +222,9 @@ class SupabaseProvider:
         """Let the branch be persistent, or no longer."""
         api = self._api()
         found = self._find(api, branch)
-        return self._in_our_words(api.protect_branch(found.id, on=on))
+        if found.persistent is not on:
+            found = api.protect_branch(found.id, on=on)
+        return self._in_our_words(found)
 
     def delete(self, branch: str) -> None:
         """Delete a branch at once; nothing happens when it is gone already.
@@ -236,7 +243,9 @@ class SupabaseProvider:
                 hint="it is production",
             )
         _refuse_protected(found, "deleted")
-        api.delete_branch(found.id)
+        # Gone by somebody else's request, or by one of ours whose answer was lost.
+        with suppress(BranchNotFoundError):
+            api.delete_branch(found.id)
         self._work(api, found).gone()
 
     def direct_url(self, branch: str, role: DatabaseRole) -> DirectUrl:

@@ -9,6 +9,7 @@ from infra.branches import lookup
 from infra.branches.errors import (
     BranchConflictError,
     BranchDiffersError,
+    BranchError,
     BranchLimitError,
     NotSupportedError,
     ProviderUnavailableError,
@@ -77,6 +78,12 @@ def _make(
             error = lost
         except BranchLimitError as refused:
             raise _limit_reached(api.branches(), refused) from refused
+        except BranchError as refused:
+            if spec.with_data and refused.hint is None:
+                refused.hint = (
+                    "with data it takes the PITR add-on; without: bough branch create --schema-only"
+                )
+            raise
         if isinstance(error, HttpAmbiguousError):
             announce(f"{error}; looking whether the branch {name!r} is there")
         for _ in range(_LOOKS):

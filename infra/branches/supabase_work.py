@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from infra.branches.errors import BranchBusyError, BranchError, BranchNotFoundError
 from infra.branches.supabase_answers import FAILED, HEALTHY, PAUSED
 from infra.deadline import Deadline
+from infra.http_errors import HttpAmbiguousError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +65,9 @@ class SupabaseWork:
                 return detail
             if detail.status == PAUSED and not was_resumed:
                 self._announce(f"the branch {self._name} is paused; starting it")
-                self._api.resume_branch(self._ref)
+                # Where the answer is lost, its state will tell.
+                with suppress(HttpAmbiguousError):
+                    self._api.resume_branch(self._ref)
                 was_resumed = True
             self._pause(detail.status if step is None else f"{detail.status}, step {step}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -48,8 +47,11 @@ class TestCreate:
             assert "dashboard" in caught.value.hint
         provider.delete("broken")
 
-    def test_paused_branch_is_started(self, provider, feature, project, said):
+    @pytest.mark.parametrize("loses_answer", [False, True])
+    def test_paused_branch_is_started(self, supabase, provider, feature, project, said, loses_answer):
         """Supabase pauses previews that nobody uses; whoever asks for one wants to use it."""
+        if loses_answer:
+            supabase.stub.fail("POST /v1/projects/[a-z]+/restore", after_work=True)
         project.status = "INACTIVE"
         assert provider.get("feature").state is BranchState.ARCHIVED
         assert provider.create(BranchSpec("feature", with_data=False)).state is BranchState.READY
@@ -72,13 +74,12 @@ class TestCreate:
             hurried.create(BranchSpec("feature", with_data=False))
         assert "run this again" in e.value.hint
 
-    def test_every_state_is_announced_once(self, provider, said):
+    def test_every_state_is_announced_once(self, provider, feature, said):
         """Whoever waits minutes sees what for, however often it is looked."""
-        provider.create(BranchSpec("announced", with_data=False))
+        provider.reset("feature")
         waits = [each for each in said if each.startswith("waiting for Supabase")]
         assert waits
         assert all(before != after for before, after in pairwise(waits))
-        provider.delete("announced")
 
     @pytest.mark.parametrize(
         "changes",
@@ -108,6 +109,14 @@ class TestCreate:
             provider.create(BranchSpec("feature", with_data=True))
         assert "bough branch delete feature" in caught.value.hint
 
+    def test_branch_with_data_says_what_it_takes(self, supabase, provider, feature):
+        """Without the add-on Supabase copies none; its own words come with the way on."""
+        supabase.stub.pitr = False
+        with pytest.raises(BranchError, match="PITR") as caught:
+            provider.create(BranchSpec("with-data"))
+        supabase.stub.pitr = True
+        assert "--schema-only" in caught.value.hint
+
     def test_limit_says_how_many_there_are_and_which_could_go(self, supabase, provider, feature):
         """The default branch is not among them."""
         there_are = len(provider.list())
@@ -130,13 +139,6 @@ class TestMark:
                 assert identity.read(connection) == expected
             provider.reset("feature")
 
-    def test_copy_with_data_is_marked_anew(self, provider):
-        """It came with its parent's data; what it says of itself is its own."""
-        copied = provider.create(BranchSpec("copied"))
-        with psycopg.connect(provider.direct_url("copied", OWNER).libpq()) as connection:
-            assert identity.read(connection).branch_id == copied.id
-        provider.delete("copied")
-
 
 class TestRestore:
     def test_branch_is_what_it_was_at_that_second(self, supabase, provider):
@@ -144,12 +146,11 @@ class TestRestore:
         made = provider.create(BranchSpec("restored"))
         project = supabase.stub.projects[made.id]
         at = datetime.now(UTC).replace(microsecond=0)
-        project.backups[at] = project.database.back_up()
-        project.backups[at + timedelta(hours=1)] = project.database.back_up()
+        project.backups = dict.fromkeys([at, at + timedelta(hours=1)], project.database.back_up())
         with psycopg.connect(provider.direct_url("restored", OWNER).libpq()) as connection:
+            # It is a copy, and the mark its own.
+            assert identity.read(connection).branch_id == made.id
             connection.execute("DELETE FROM note")
-        # A moment that has passed: the adapter refuses those to come.
-        time.sleep(0.01)
         assert provider.restore("restored", at).id == made.id
         assert query(provider.pooled_url("restored", APP), "SELECT body FROM note") == [("production",)]
         with pytest.raises(HistoryError) as caught:
@@ -178,6 +179,13 @@ class TestDeletion:
         assert provider.get("feature").expires_at == datetime(2026, 12, 1, 12, tzinfo=UTC)
         assert provider.set_expiry("feature", None).expires_at is None
         assert project.deletion_scheduled_at is None
+
+    def test_deletion_whose_answer_was_lost_is_a_deletion(self, supabase, provider):
+        """Asked for again, Supabase knows no such branch: that is what was wanted."""
+        provider.create(BranchSpec("lost-deletion", with_data=False))
+        supabase.stub.fail("DELETE .*", after_work=True)
+        provider.delete("lost-deletion")
+        assert "lost-deletion" not in [each.name for each in provider.list()]
 
     def test_persistent_branch_that_only_supabase_knows_of_is_refused_too(self, supabase, provider, feature):
         """Protected by somebody else between our look and our request."""
