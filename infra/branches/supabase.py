@@ -10,16 +10,15 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from infra.branches import identity, lookup, moments, provisioning, supabase_history
+from infra.branches import identity, lookup, moments, provisioning, supabase_guards, supabase_history
 from infra.branches.errors import (
     BranchNotFoundError,
-    BranchProtectedError,
     NotSupportedError,
     ProviderAuthError,
     ProviderUnavailableError,
 )
 from infra.branches.identity import BranchIdentity
-from infra.branches.provider import Compute, DatabaseRole
+from infra.branches.provider import DatabaseRole
 from infra.branches.schema_dump import compare, owned_schemas_sql
 from infra.branches.supabase_api import SupabaseApi
 from infra.branches.supabase_creation import found_or_made
@@ -131,12 +130,8 @@ class SupabaseProvider:
         """Return the branch of this name, made unless it exists; ready, with its application role."""
         lookup.required(spec.name)
         if spec.expires_at is not None:
-            raise _no_expiry()
-        if spec.compute != Compute():
-            raise NotSupportedError(
-                "a Supabase branch has no compute to size or suspend",
-                hint="leave its size and suspension away",
-            )
+            raise supabase_guards.no_expiry()
+        supabase_guards.refuse_compute(spec.compute)
         api = self._api()
         branch = found_or_made(api, spec, announce=self._announce, poll=self._poll)
         return self._usable(api, branch)
@@ -162,7 +157,7 @@ class SupabaseProvider:
             raise NotSupportedError(
                 f"the branch {found.name!r} has no parent to be reset to", hint="it is the default branch"
             )
-        _refuse_protected(found, "reset")
+        supabase_guards.refuse_protected(found, "reset")
         self._announce(
             f"Supabase empties {found.name} and runs supabase/migrations on it: run yours afterwards"
         )
@@ -192,7 +187,7 @@ class SupabaseProvider:
         api = self._api()
         found = self._find(api, branch)
         if not found.is_default:
-            _refuse_protected(found, "restored")
+            supabase_guards.refuse_protected(found, "restored")
         supabase_history.refuse_unkept(api.backups(found.id), found.name, at)
         work = self._work(api, found)
         try:
@@ -210,7 +205,7 @@ class SupabaseProvider:
         """
         lookup.required(branch)
         if at is not None:
-            raise _no_expiry()
+            raise supabase_guards.no_expiry()
         api = self._api()
         found = self._find(api, branch)
         if found.deletion_scheduled_at is not None:
@@ -237,12 +232,8 @@ class SupabaseProvider:
         found = lookup.find(api.branches(), wanted)
         if found is None:
             return
-        if found.is_default:
-            raise BranchProtectedError(
-                f"the branch {found.name!r} is the default branch, and cannot be deleted",
-                hint="it is production",
-            )
-        _refuse_protected(found, "deleted")
+        supabase_guards.refuse_default(found, "deleted")
+        supabase_guards.refuse_protected(found, "deleted")
         # Gone by somebody else's request, or by one of ours whose answer was lost.
         with suppress(BranchNotFoundError):
             api.delete_branch(found.id)
@@ -292,17 +283,3 @@ class SupabaseProvider:
             mark=partial(identity.mark, identity=BranchIdentity.of(ProviderName.SUPABASE, found)),
         )
         return found
-
-
-def _refuse_protected(branch: SupabaseBranch, what: str) -> None:
-    if branch.persistent:
-        raise BranchProtectedError(
-            f"the branch {branch.name!r} is persistent, and so cannot be {what}",
-            hint=f"if it is meant, first run: bough branch protect {branch.name} --off",
-        )
-
-
-def _no_expiry() -> NotSupportedError:
-    return NotSupportedError(
-        "Supabase deletes no branch at a time", hint="delete what is left over with: bough branch sweep"
-    )

@@ -48,7 +48,7 @@ class TestCreate:
         provider.delete("broken")
 
     @pytest.mark.parametrize("loses_answer", [False, True])
-    def test_paused_branch_is_started(self, supabase, provider, feature, project, said, loses_answer):
+    def test_paused_branch_is_started(self, supabase, provider, project, said, loses_answer):
         """Supabase pauses previews that nobody uses; whoever asks for one wants to use it."""
         if loses_answer:
             supabase.stub.fail("POST /v1/projects/[a-z]+/restore", after_work=True)
