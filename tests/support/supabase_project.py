@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import string
 import threading
 import uuid
@@ -105,10 +106,14 @@ class StubProject:
         self._work = threading.Thread(target=run)
         self._work.start()
 
-    def wait(self) -> None:
-        """Wait for the work in the background."""
+    def remove(self) -> None:
+        """Wait for the work in the background, then delete the database with all that was kept of it."""
         if self._work:
             self._work.join()
+        if self.database:
+            self.database.remove()
+        for backup in set(self.backups.values()):
+            shutil.rmtree(backup)
 
     def as_branch(self) -> dict[str, Any]:
         """Return `BranchResponse`."""

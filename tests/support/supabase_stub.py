@@ -79,9 +79,7 @@ class SupabaseStub:
         for server in (self.api, self.transactions, self.sessions):
             server.stop()
         for project in self.projects.values():
-            project.wait()
-            if project.database:
-                project.database.remove()
+            project.remove()
         shutil.rmtree(self._pristine)
 
     @property
@@ -244,10 +242,8 @@ class SupabaseStub:
     def _delete(self, project: StubProject) -> Reply:
         if project.persistent or project.is_default:
             return Reply(422, {"message": "Cannot delete persistent branch."})
-        project.wait()
         del self.projects[project.ref]
-        if project.database:
-            project.database.remove()
+        project.remove()
         return Reply(200, {"message": "ok"})
 
     def _database(self, ref: str, data: Path) -> ProjectDatabase:
