@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: What libc, PostgreSQL, PgBouncer and uv print for ENOSPC in the C locale, which all are started in.
 NO_SPACE: Final = "No space left on device"
 
+#: What `DiskFullError` says itself, also in the output of a process of ours.
+DISK_IS_FULL: Final = "is full; nothing that was there before has changed"
+
 
 class DiskFullError(InfraError):
     """The disk is full; what was there before is untouched."""
@@ -25,7 +28,7 @@ class DiskFullError(InfraError):
 def disk_full(folder: Path) -> DiskFullError:
     """Return the error for a full disk under `folder`."""
     return DiskFullError(
-        f"the disk that holds {folder} is full; nothing that was there before has changed",
+        f"the disk that holds {folder} {DISK_IS_FULL}",
         hint="free some space and run the command again",
     )
 

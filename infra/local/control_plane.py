@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from infra.branches.errors import BranchError
 from infra.deadline import Deadline
 from infra.http import HttpClient
 from infra.http_errors import HttpUnreachableError
@@ -82,7 +83,7 @@ def ensure_running(root: Path, *, announce: Callable[[str], None]) -> ControlPla
 
     Raises:
         PoolerMissingError: No PgBouncer in CI, where what is not covered would go unseen.
-        ServerStartError: It did not start, or does not answer.
+        ServerStartError: It, or its first branch, did not start, or does not answer.
         DiskFullError: The disk is full; earlier data is untouched.
     """
     folder(root)
@@ -179,6 +180,10 @@ def _own(root: Path) -> Path:
     return root / ".bough" / "neon"
 
 
+def _log(root: Path) -> Path:
+    return _own(root) / "control_plane.log"
+
+
 def _start_lock(root: Path) -> Path:
     """Outside of what `delete` deletes: a lock is only one as long as all open the same file."""
     return root / ".bough" / "neon.lock"
@@ -233,7 +238,7 @@ def _started(root: Path) -> _Address:
     """Start the process, unless one starts already, and return its address once it answers."""
     own = _own(root)
     own.mkdir(mode=0o700, exist_ok=True)
-    log = own / "control_plane.log"
+    log = _log(root)
     said_before = log.stat().st_size if log.exists() else 0
     pid: int | None = None
     deadline = time.monotonic() + _START_PATIENCE
@@ -268,11 +273,13 @@ def _with_project(root: Path, address: _Address, announce: Callable[[str], None]
     """
     running = ControlPlane(address.base_url, read_secrets(root).neon_api_key, "", address.pid)
     with _client(running, announce) as client:
-        running = replace(
-            running,
-            project_id=next(iter(local_project.ids(client)), None) or local_project.make(client, root.name),
-        )
-        local_project.await_main(client, running.project_id)
+        project_id = next(iter(local_project.ids(client)), None)
+        try:
+            project_id = project_id or local_project.make(client, root.name)
+        except BranchError as error:
+            raise start_error("the first branch", str(error), _log(root)) from error
+        local_project.await_main(client, project_id)
+    running = replace(running, project_id=project_id)
     with provider(running, announce) as neon:
         neon.provision(names.MAIN)
     write_private(_own(root) / "project.json", json.dumps({"id": running.project_id}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.disk import NO_SPACE, disk_full
+from infra.disk import DISK_IS_FULL, NO_SPACE, disk_full
 from infra.errors import InfraError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class WorldRunningError(InfraError):
 
 def start_error(server: str, output: str, log: Path) -> InfraError:
     """Return the error that a server's own output calls for."""
-    if NO_SPACE in output:
+    if NO_SPACE in output or DISK_IS_FULL in output:
         return disk_full(log.parent)
     lines = [line for line in output.splitlines() if any(word in line for word in ("FATAL", "PANIC", "rror"))]
     reason = (lines or output.splitlines() or ["it said nothing"])[-1].strip()

@@ -59,7 +59,7 @@ class Home:
             if not mark.exists():
                 mark.write_text(secrets.token_hex(8))
             name = hashlib.sha256(f"{folder}\0{mark.read_text()}".encode()).hexdigest()[:16]
-            ROOT.mkdir(mode=0o755, exist_ok=True)
+            _make_root()
             path = ROOT / name
             path.mkdir(mode=0o700, exist_ok=True)
             os.chown(path, account.pw_uid, account.pw_gid)
@@ -90,6 +90,11 @@ def postgres_programs() -> Path:
     return package / "pginstall18" / "bin"
 
 
+def _make_root() -> None:
+    ROOT.mkdir(exist_ok=True)
+    ROOT.chmod(0o755)  # whatever the umask
+
+
 def _copied(package: Path) -> Path:
     """Return a copy of the wheel below `ROOT`, made once for every version of the wheel."""
     record = distribution(_WHEEL).read_text("RECORD") or ""
@@ -98,8 +103,11 @@ def _copied(package: Path) -> Path:
         new = ROOT / f".{target.name}.{os.getpid()}"
         libraries = f"{_WHEEL}.libs"  # found by the programs at this path relative to their own
         with disk_full_translated(ROOT):
-            ROOT.mkdir(mode=0o755, exist_ok=True)
+            _make_root()
             try:
+                for path in (new, new / _WHEEL, new / _WHEEL / "pginstall18"):
+                    path.mkdir()
+                    path.chmod(0o755)  # whatever the umask: the servers' account must get through
                 for part in ("bin", "lib", "share"):
                     installed = Path("pginstall18") / part
                     shutil.copytree(package / installed, new / _WHEEL / installed, symlinks=True)

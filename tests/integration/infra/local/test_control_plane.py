@@ -120,6 +120,21 @@ class TestEnsureRunning:
             control_plane.ensure_running(tmp_path, announce=lambda _: None)
         assert it.value.hint.endswith("control_plane.log")
 
+    def test_first_branch_that_cannot_be_made_leaves_nothing_in_the_way(self, tmp_path):
+        """The reason is told at once; when it is gone, the next start succeeds."""
+        (folder(tmp_path) / "neon").mkdir()
+        obstacle = tmp_path / ".bough" / "neon" / "branches"
+        obstacle.touch()
+        try:
+            with pytest.raises(ServerStartError, match=r"the first branch did not start: .*Error"):
+                control_plane.ensure_running(tmp_path, announce=lambda _: None)
+            obstacle.unlink()
+            running = control_plane.ensure_running(tmp_path, announce=pytest.fail)
+            assert control_plane.branches(running) == {names.MAIN: "active"}
+        finally:
+            control_plane.stop(tmp_path)
+            control_plane.delete(tmp_path)
+
     def test_without_pgbouncer_one_sentence_says_what_is_not_covered(self, tmp_path, monkeypatch):
         """Where nobody reads it, in CI, nothing starts."""
         monkeypatch.setattr(control_plane, "find_pgbouncer", lambda: None)
