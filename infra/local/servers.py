@@ -52,11 +52,12 @@ def running_below(folder: Path) -> list[Server]:
 
 
 def remove_below(folder: Path) -> None:
-    """Delete the folder with the files of all servers below it; those that still run are killed."""
+    """Delete the folder with the files of all servers below it; those that still run are ended at once."""
     if not folder.exists():
         return
     for server in running_below(folder):
-        processes.end(server.pid, signal.SIGKILL)
+        # Killed outright, PostgreSQL would leave its shared memory behind.
+        processes.end(server.pid, signal.SIGQUIT if server.name == "postgres" else signal.SIGKILL)
     for home in list(_homes(folder)):
         shutil.rmtree(home, ignore_errors=True)
     shutil.rmtree(folder)
