@@ -145,6 +145,7 @@ class TestStart:
     async def test_servers_of_a_killed_control_plane_are_taken_over(self, own_child, tmp_path):
         """A second compute over the folder, as after a crash, finds the running PostgreSQL."""
         before = await own_child.query(BACKEND)
+        own_child.compute._watching.cancel()  # it would start again what the other one ends
         async with opened(tmp_path / "own") as again:
             await again.compute.start()
             assert await again.query(BACKEND) == before
@@ -175,6 +176,7 @@ class TestStart:
             await other.listen(None, child.direct)
         with pytest.raises(PortInUseError, match=f"port {child.direct} is in use"):
             await other.listen(child.direct, None)
+        await other.remove()
 
     async def test_without_pgbouncer_the_pooled_port_reaches_postgresql(self, main, tmp_path, monkeypatch):
         """A machine without PgBouncer has both ports all the same."""
