@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import stat
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: What a shell and every reader of such files take literally, without quotes.
-_PLAIN: Final = re.compile(r"[\w@%+=:,./~-]+", re.ASCII)
+#: Docker's `--env-file` would take quotes for a part of the value.
+_PLAIN: Final = re.compile(r"[\w@%+=:,./?-]+", re.ASCII)
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
 
 #: One assignment: what stands before the value, the value, what stands behind it.
@@ -90,6 +92,8 @@ def write(path: Path, variables: Mapping[str, str]) -> None:
     path = path.resolve()
     if path.exists() and not path.is_file():
         raise EnvFileError(f"{path} is not a file", hint="name another with --file")
+    if not path.parent.is_dir():
+        raise EnvFileError(f"there is no folder {path.parent}", hint="make it, or name another with --file")
     try:
         before = path.read_bytes().decode(errors="surrogateescape")
         status = path.stat()
@@ -112,6 +116,11 @@ def write(path: Path, variables: Mapping[str, str]) -> None:
         except BaseException:
             Path(new).unlink()
             raise
+
+
+def is_readable_by_others(path: Path) -> bool:
+    """Say whether other users of this machine may read the file."""
+    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def is_tracked(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import ClassVar, NoReturn
 
 import typer
 
@@ -44,13 +45,49 @@ app.add_typer(env.app, name="env")
 app.add_typer(config_command.app, name="config")
 
 
+class _UsageError(InfraError):
+    """The command line cannot be meant."""
+
+    code: ClassVar[str] = "USAGE"
+    exit_code: ClassVar[int] = 2
+
+
+class _SystemError(InfraError):
+    """The operating system refused something, such as writing a file or stdout."""
+
+    code: ClassVar[str] = "SYSTEM"
+
+
 def main() -> None:
     """Run the command; its exit codes are those of `bough help exit-codes`."""
-    output.begin()
+    output.begin(sys.argv[1:])
     try:
-        app()
+        code = app(standalone_mode=False)
+        output.flush()
     except InfraError as error:
-        output.show_error(error)
+        _fail(error)
+    except typer.TyperException as error:
+        # An empty one has printed the help of a command that was given no arguments.
+        if said := error.format_message().rstrip("."):
+            output.show_error(_UsageError(said, hint=_help_of(error)))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        output.close_stdout()
+        if isinstance(error, BrokenPipeError):
+            # Whoever read it has seen enough.
+            sys.exit(1)
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(_SystemError(f"{error.strerror or error}{where}"))
+    sys.exit(code)
+
+
+def _fail(error: InfraError) -> NoReturn:
+    output.show_error(error)
+    sys.exit(error.exit_code)
+
+
+def _help_of(error: typer.TyperException) -> str | None:
+    context: typer.Context | None = getattr(error, "ctx", None)
+    return f"see {context.command_path} --help" if context else None

@@ -23,6 +23,8 @@ def show(
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Show the provider, project, branch and names that commands use here. Tokens are never shown."""
+    if origin and output_format is OutputFormat.ENV:
+        raise typer.BadParameter("origins cannot be shown as variables", param_hint="--output")
     context = resolve(load_project(Path.cwd()), flags={}, environment=os.environ)
     values = {name: (setting.value, setting.origin) for name, setting in context.settings().items()}
     if variable := TOKEN_VARIABLES.get(ProviderName(context.provider.value or "")):

@@ -18,6 +18,12 @@ class ConfirmationError(InfraError):
     exit_code: ClassVar[int] = 2
 
 
+class NotConfirmedError(InfraError):
+    """Somebody was asked, and did not say yes."""
+
+    code: ClassVar[str] = "NOT_CONFIRMED"
+
+
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -26,11 +32,10 @@ def confirm(what_is_lost: str, *, yes: bool) -> None:
 
     Raises:
         ConfirmationError: Nobody can be asked.
-        typer.Abort: The answer was no.
+        NotConfirmedError: The answer was no.
     """
-    if not yes:
-        _require_somebody(what_is_lost)
-        typer.confirm(f"{what_is_lost} Go on?", abort=True, err=True)
+    if not yes and _answer(what_is_lost, "Go on? [y/N]").lower() not in {"y", "yes"}:
+        raise NotConfirmedError("the answer was not yes", hint="nothing was changed")
 
 
 def confirm_by_name(what_is_lost: str, name: str, *, yes: bool) -> None:
@@ -38,17 +43,19 @@ def confirm_by_name(what_is_lost: str, name: str, *, yes: bool) -> None:
 
     Raises:
         ConfirmationError: Nobody can be asked.
-        typer.Abort: Something else was typed.
+        NotConfirmedError: Something else was typed.
     """
-    if not yes:
-        _require_somebody(what_is_lost)
-        if typer.prompt(f"{what_is_lost} Type its name to go on", err=True).strip() != name:
-            raise typer.Abort
+    if not yes and _answer(what_is_lost, "Type its name to go on:") != name.strip():
+        raise NotConfirmedError(f"the answer was not {name}", hint="nothing was changed")
 
 
-def _require_somebody(what_is_lost: str) -> None:
+def _answer(what_is_lost: str, question: str) -> str:
+    """Ask on stderr, and return what was typed; not through Typer, for which Ctrl-C is an answer."""
     in_ci = os.environ.get("CI", "").lower() not in {"", "0", "false"}
     if in_ci or not sys.stdin.isatty():
         raise ConfirmationError(
             f"{what_is_lost} There is no terminal to ask on", hint="nothing was changed; --yes goes on"
         )
+    sys.stderr.write(f"{what_is_lost} {question} ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()

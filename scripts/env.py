@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -58,6 +59,8 @@ def pull(
     output.say(f"{path} has the connection strings of {found.name} ({found.id})")
     if not env_file.is_ignored(path):
         output.say("hint: git does not ignore this file: add it to .gitignore")
+    if env_file.is_readable_by_others(path):
+        output.say(f"hint: other users can read it, with its passwords: chmod 600 {shlex.quote(str(path))}")
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

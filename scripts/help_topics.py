@@ -21,7 +21,7 @@ class Topic(StrEnum):
 _TEXTS: Final = {
     Topic.EXIT_CODES: """\
 0    done
-1    failed; the error on stderr has a code and what to do next
+1    failed, or not confirmed; the error on stderr has a code and what to do next
 2    wrong usage: an option, an argument or a setting cannot be meant
 3    changes are pending, or there are differences (`bough branch diff --exit-code`)
 4    the provider's token is missing, wrong, or has too few rights
@@ -51,10 +51,11 @@ Data goes to stdout, everything else to stderr.
 
 -o table  for people
 -o json   for programs: no field is dropped or changes its type within a major version; times
-          are in RFC 3339's form. Errors, those of options aside, are the last line of stderr:
+          are in RFC 3339's form. An error is the last line of stderr:
           {"error": {"code", "message", "hint", "retryable"}}
 -o yaml   as json
--o env    NAME=value lines for files; for a shell: set -a; eval "$(bough … -o env)"; set +a
+-o env    NAME=value lines, quoted where a shell needs it: set -a; eval "$(bough … -o env)"; set +a
+          Docker's --env-file knows no quotes: bough env run -- docker run -e DATABASE_URL …
 
 A branch is {id, name, provider, project_id, parent_id, state, default, protected, created_at,
 expires_at}; a connection string {url, kind, role, branch_id, branch_name}; a comparison

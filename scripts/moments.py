@@ -11,6 +11,8 @@ import typer
 
 _LENGTH: Final = re.compile(r"(\d{1,6})([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+#: Further than any provider keeps or promises anything, and near enough to be counted with.
+_LONGEST: Final = timedelta(days=36_500)
 _FORM: Final = "must be a length such as 45m, 12h or 7d, or a time with its zone such as 2026-12-31T18:00:00Z"
 
 
@@ -18,13 +20,17 @@ def length(text: str) -> timedelta:
     """Read `90s`, `45m`, `12h`, `7d` or `2w`.
 
     Raises:
-        typer.BadParameter: It is none of these, or zero.
+        typer.BadParameter: It is none of these, zero, or more than 100 years.
     """
     match = _LENGTH.fullmatch(text.strip())
     if match is None or int(match[1]) == 0:
         message = f"{text!r} must be a length such as 45m, 12h or 7d"
         raise typer.BadParameter(message)
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    found = timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    if found > _LONGEST:
+        message = f"{text!r} is longer than 100 years"
+        raise typer.BadParameter(message)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +77,8 @@ def _moment(text: str, *, sign: int) -> datetime:
     if moment.tzinfo is None:
         message = f"{text!r} has no time zone: add Z for UTC, or an offset such as +02:00"
         raise typer.BadParameter(message)
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        message = f"{text!r} is not within the years 1 to 9999 of UTC"
+        raise typer.BadParameter(message) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -10,7 +11,8 @@ import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import typer
@@ -34,26 +36,32 @@ class OutputFormat(StrEnum):
     ENV = "env"
 
 
-#: Errors follow it too, and are shown after the command has ended.
-_chosen: ContextVar[OutputFormat] = ContextVar("_chosen", default=OutputFormat.TABLE)
+#: Whether errors are shown as JSON.
+_json_errors: ContextVar[bool] = ContextVar("_json_errors", default=False)
+_CHOICE: Final = re.compile(r"(?:-o|--output=)(.+)")
+
+#: What a shell reads as it stands in an assignment. Docker's `--env-file` knows no quotes at all.
+_PLAIN: Final = re.compile(r"[\w@%+=:,./?-]+", re.ASCII)
 
 
-def begin() -> None:
-    """Show errors as BOUGH_OUTPUT says, until a command's `-o` says otherwise."""
-    is_json = os.environ.get("BOUGH_OUTPUT") == OutputFormat.JSON
-    _chosen.set(OutputFormat.JSON if is_json else OutputFormat.TABLE)
+def begin(arguments: Sequence[str]) -> None:
+    """Show errors as the arguments say, or else BOUGH_OUTPUT.
 
-
-def _choose(value: OutputFormat) -> OutputFormat:
-    _chosen.set(value)
-    return value
+    Looked for before anything else understands the arguments, which may be what is wrong.
+    """
+    chosen = os.environ.get("BOUGH_OUTPUT")
+    own = itertools.takewhile("--".__ne__, arguments)
+    for before, argument in itertools.pairwise(["", *own]):
+        if before in {"-o", "--output"}:
+            chosen = argument
+        elif match := _CHOICE.fullmatch(argument):
+            chosen = match[1]
+    _json_errors.set(chosen == OutputFormat.JSON)
 
 
 def format_option(meaning: str) -> Any:
     """Return the option `-o`; every command that shows something takes it with these words."""
-    return typer.Option(
-        "--output", "-o", envvar="BOUGH_OUTPUT", show_envvar=False, callback=_choose, help=meaning
-    )
+    return typer.Option("--output", "-o", envvar="BOUGH_OUTPUT", show_envvar=False, help=meaning)
 
 
 Output = Annotated[OutputFormat, format_option("How to show it; also by BOUGH_OUTPUT.")]
@@ -61,7 +69,7 @@ Output = Annotated[OutputFormat, format_option("How to show it; also by BOUGH_OU
 
 def say(message: str) -> None:
     """Write one line of progress to stderr."""
-    stderr.print(message, markup=False)
+    stderr.print(_printable(message), markup=False)
 
 
 def show(
@@ -81,7 +89,7 @@ def show(
             if value is not None and not isinstance(value, dict | list)
         }
         for name, value in given.items():
-            _write(f"{name}={shlex.quote(value)}")
+            _write(f"{name}={value if _PLAIN.fullmatch(value) else shlex.quote(value)}")
     elif output is OutputFormat.TABLE:
         width = max(map(len, record))
         for key, value in record.items():
@@ -131,7 +139,7 @@ def masked_in_log(url: ConnectionUrl) -> str:
 
 def show_error(error: InfraError) -> None:
     """Write an error as `error[CODE]: what` and `hint: next step`, or with `-o json` as one JSON line."""
-    if _chosen.get() is OutputFormat.JSON:
+    if _json_errors.get():
         document = {
             "code": error.code,
             "message": str(error),
@@ -140,14 +148,36 @@ def show_error(error: InfraError) -> None:
         }
         stderr.print(json.dumps({"error": document}), markup=False)
         return
-    stderr.print(f"error[{error.code}]: {error}", markup=False, style="red")
+    stderr.print(_printable(f"error[{error.code}]: {error}"), markup=False, style="red")
     if error.hint:
-        stderr.print(f"hint: {error.hint}", markup=False)
+        say(f"hint: {error.hint}")
+
+
+def flush() -> None:
+    """Have stdout take what was shown.
+
+    Raises:
+        OSError: It does not: a full disk, a pipe that nobody reads any more.
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def close_stdout() -> None:
+    """Let nothing more come to stdout, which failed: not at the process's end either."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
 
 
 def _write(line: str) -> None:
     # Not through Rich, which cuts tables to a pipe's 80 columns and turns tabs into spaces.
-    sys.stdout.write(f"{line}\n")
+    if sys.stdout is not None:
+        sys.stdout.write(f"{line}\n")
+
+
+def _printable(text: str) -> str:
+    """Return text that a terminal only shows: whoever may name a branch shall not move its cursor."""
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
 
 def _cell(value: object) -> str:
@@ -157,7 +187,7 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return str(value)
+    return _printable(str(value))
 
 
 def _dump(data: object, output: OutputFormat) -> None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from infra.branches.errors import PullRequestsUnknownError
-from infra.http import HttpClient
 from infra.http_errors import HttpError, HttpStatusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from infra.http import HttpClient
 
 _API: Final = "https://api.github.com"
 _HEADERS: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -153,6 +154,8 @@ def of_github(
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
         message = f"GITHUB_REPOSITORY must be `owner/name`, not {repository!r}"
         raise PullRequestsUnknownError(message, hint=_HINT)
+    from infra.http import HttpClient  # noqa: PLC0415  a tenth of a second that --help need not pay
+
     owner, _, name = repository.partition("/")
     try:
         client = HttpClient(

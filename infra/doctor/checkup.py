@@ -9,12 +9,15 @@ from infra.doctor.budget import Load, budget
 from infra.doctor.checks import Check
 
 if TYPE_CHECKING:
+    from api.database.timeouts import Timeouts
     from infra.doctor.checks import Finding
     from infra.doctor.provider_api import ProviderApi
     from infra.doctor.target import Direct, Pooled
 
 
-def checks(pooled: Pooled, direct: Direct, api: ProviderApi | Finding, load: Load) -> list[Check]:
+def checks(
+    pooled: Pooled, direct: Direct, api: ProviderApi | Finding, load: Load, limits: Timeouts
+) -> list[Check]:
     """Return every check.
 
     Args:
@@ -22,6 +25,7 @@ def checks(pooled: Pooled, direct: Direct, api: ProviderApi | Finding, load: Loa
         direct: The owner's, `DATABASE_URL_UNPOOLED`.
         api: The provider's API, or what is to be said of it without asking.
         load: For the connection budget.
+        limits: What the application takes its role's for.
     """
     return [
         Check("python", machine.python),
@@ -33,7 +37,7 @@ def checks(pooled: Pooled, direct: Direct, api: ProviderApi | Finding, load: Loa
         Check("direct_tls", lambda: connections.encrypted(direct)),
         Check("pooler_mode", lambda: connections.pooled(pooled)),
         Check("direct_mode", lambda: connections.direct(direct)),
-        Check("timeouts", lambda: role.timeouts(pooled)),
+        Check("timeouts", lambda: role.timeouts(pooled, limits)),
         Check("prepared_statements", lambda: prepared.prepared_statements(pooled)),
         Check("role_rights", lambda: role.rights(pooled)),
         Check("connection_budget", lambda: budget(pooled, direct, load)),

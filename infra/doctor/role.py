@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from api.database.timeouts import Timeouts
 from infra.doctor.checks import failed, ok, warning
 
 if TYPE_CHECKING:
+    from api.database.timeouts import Timeouts
     from infra.doctor.checks import Finding
     from infra.doctor.target import Pooled
 
 _PROVISION: Final = "`bough branch adopt NAME` provisions the application role"
+_LIMITS: Final = (
+    f"{_PROVISION} with the defaults; for others ALTER ROLE, and tell the application by"
+    " BOUGH_STATEMENT_TIMEOUT, BOUGH_LOCK_TIMEOUT and BOUGH_IDLE_IN_TRANSACTION_TIMEOUT"
+)
 
 #: What the role may do that requests never need, a line each; NULL lines are not so.
 _TOO_MUCH: Final = """
@@ -41,9 +45,8 @@ FROM pg_roles WHERE rolname = current_user
 """
 
 
-def timeouts(target: Pooled) -> Finding:
-    """Are the limits in force where requests run, and no longer than provisioned?"""
-    limits = Timeouts()
+def timeouts(target: Pooled, limits: Timeouts) -> Finding:
+    """Are limits in force where requests run, and no longer than the application takes them for?"""
     wanted = {
         "statement_timeout": limits.statement,
         "lock_timeout": limits.lock,
@@ -59,7 +62,7 @@ def timeouts(target: Pooled) -> Finding:
     if none := [name for name, value, _ in rows if value == 0]:
         return failed(f"no limit is in force: {', '.join(none)} is 0", _PROVISION)
     if longer := [f"{name} {value / 1000:g} s" for name, value, _ in rows if value > wanted[name] * 1000]:
-        return warning(f"longer than provisioned: {', '.join(longer)}", _PROVISION)
+        return warning(f"longer than the application is told: {', '.join(longer)}", _LIMITS)
     return ok(said)
 
 

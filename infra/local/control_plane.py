@@ -26,18 +26,17 @@ from urllib.parse import urlsplit
 
 from infra.branches.errors import BranchError
 from infra.deadline import Deadline
-from infra.http import HttpClient
 from infra.http_errors import HttpUnreachableError
 from infra.local import local_project, lock_file, names, ports, processes, servers
 from infra.local.errors import PoolerMissingError, ServerStartError, start_error
 from infra.local.own_folder import folder, read_secrets, write_private
-from infra.local.pooler import find_pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from infra.branches.neon import NeonProvider
+    from infra.http import HttpClient
 
 #: Seconds: for a start on a busy machine; for an end, in which each PostgreSQL writes a checkpoint;
 #: for an answer; until it is looked whether it still runs.
@@ -214,6 +213,8 @@ def _answers(base_url: str) -> bool:
 def _client(
     running: ControlPlane, announce: Callable[[str], None], *, patience: float = _ANSWER_PATIENCE
 ) -> HttpClient:
+    from infra.http import HttpClient  # noqa: PLC0415  a tenth of a second that --help need not pay
+
     return HttpClient(
         running.base_url,
         running.api_key,
@@ -224,6 +225,8 @@ def _client(
 
 
 def _require_pooler(announce: Callable[[str], None]) -> None:
+    from infra.local.pooler import find_pgbouncer  # noqa: PLC0415  psycopg takes as long
+
     if find_pgbouncer() is not None:
         return
     if os.environ.get("CI", "").lower() not in {"", "0", "false"}:

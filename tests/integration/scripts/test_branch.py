@@ -115,9 +115,7 @@ class TestUrl:
             assert connection.execute("SELECT current_user").fetchone() == (role,)
             assert connection.info.password not in err
         assert code == 0
-        assert (
-            on_branches("branch", "url", "dev", *arguments, "-o", "env")[1] == f"{variable}='{out.strip()}'\n"
-        )
+        assert on_branches("branch", "url", "dev", *arguments, "-o", "env")[1] == f"{variable}={out}"
 
     def test_role_can_be_chosen(self, on_branches) -> None:
         """The owner through the pooler."""

@@ -65,7 +65,7 @@ class TestDoctor:
             DATABASE_URL_UNPOOLED=shared_database.direct.libpq(),
         )
         document = json.loads(out)
-        assert (code, err, document["ok"], document["version"]) == (0, "", True, 1)
+        assert (code, err, document["ok"]) == (0, "", True)
         statuses = {check["name"]: check["status"] for check in document["checks"]}
         assert len(statuses) == 14
         assert {name for name, status in statuses.items() if status != "ok"} == {"provider_token"}
@@ -92,6 +92,24 @@ class TestDoctor:
         assert "! connection_budget" in out
         for line in (shared_database.pooled.libpq(), shared_database.direct.libpq()):
             assert line.partition("://")[2].partition(":")[2].partition("@")[0] not in out
+
+    def test_compares_limits_with_what_the_application_is_told(
+        self, doctor: Doctor, shared_database: Database
+    ) -> None:
+        """A shorter BOUGH_STATEMENT_TIMEOUT than the role's is a promise that nothing keeps."""
+        _, out, _ = doctor(
+            BOUGH_STATEMENT_TIMEOUT="5",
+            DATABASE_URL=shared_database.pooled.libpq(),
+            DATABASE_URL_UNPOOLED=shared_database.direct.libpq(),
+        )
+        assert "longer than the application is told: statement_timeout 30 s" in out
+
+    @pytest.mark.parametrize("value", ["soon", "-1", "nan"])
+    def test_refuses_a_limit_that_is_none(self, doctor: Doctor, value: str) -> None:
+        """As the application itself would."""
+        code, out, err = doctor(BOUGH_LOCK_TIMEOUT=value)
+        assert (code, out) == (2, "")
+        assert err.startswith("error[CONFIG_INVALID]: ")
 
     def test_asks_for_a_token_where_the_provider_needs_one(self, doctor: Doctor) -> None:
         """The variable is named; nothing is asked."""

@@ -66,6 +66,23 @@ class TestPull:
         assert roles == {"DATABASE_URL": ("bough_app",), "DATABASE_URL_UNPOOLED": ("bough_owner",)}
         assert file.read_bytes().startswith(b'# ours\r\nexport DATABASE_URL="postgresql://bough_app:')
 
+    def test_says_that_others_can_read_the_file(self, on_branches, tmp_path) -> None:
+        """Its mode is its owner's business; a new one is private."""
+        path = tmp_path / "shared.env"
+        path.write_text("A=1\n")
+        path.chmod(0o644)
+        code, _, err = on_branches("env", "pull", "dev", "--file", str(path))
+        assert code == 0
+        assert f"chmod 600 {path}" in err
+        path.unlink()
+        assert "chmod" not in on_branches("env", "pull", "dev", "--file", str(path))[2]
+
+    def test_makes_no_folder(self, on_branches, tmp_path) -> None:
+        """A misspelt one is told, without a traceback."""
+        code, out, err = on_branches("env", "pull", "dev", "--file", str(tmp_path / "nodir" / ".env"))
+        assert (code, out) == (1, "")
+        assert f"error[ENV_FILE]: there is no folder {tmp_path / 'nodir'}\n" in err
+
     def test_refuses_a_file_that_git_tracks(self, on_branches, branch_project, tmp_path) -> None:
         """Until it is told to; nothing was written before."""
         file = tmp_path / ".env"

@@ -7,9 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-import typer
 
-from scripts.confirmation import ConfirmationError, confirm, confirm_by_name
+from scripts.confirmation import ConfirmationError, NotConfirmedError, confirm, confirm_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,13 +33,13 @@ class TestConfirmByName:
         """The question is on stderr."""
         type_in("dev")
         confirm_by_name("dev and its data are deleted.", "dev", yes=False)
-        assert capsys.readouterr().err == "dev and its data are deleted. Type its name to go on:"
+        assert capsys.readouterr().err == "dev and its data are deleted. Type its name to go on: "
 
     @pytest.mark.parametrize("answer", ["y", "yes", "de", "DEV"])
     def test_anything_else_does_not(self, type_in, answer: str) -> None:
         """Also a yes, which is typed by mistake."""
         type_in(answer)
-        with pytest.raises(typer.Abort):
+        with pytest.raises(NotConfirmedError):
             confirm_by_name("dev and its data are deleted.", "dev", yes=False)
 
     @pytest.mark.parametrize("ci", ["1", "true"])
@@ -69,7 +68,7 @@ class TestConfirm:
     def test_no_ends_it(self, type_in) -> None:
         """So does an empty answer."""
         type_in("")
-        with pytest.raises(typer.Abort):
+        with pytest.raises(NotConfirmedError):
             confirm("Data is dropped.", yes=False)
         type_in("y")
         confirm("Data is dropped.", yes=False)

@@ -28,6 +28,11 @@ class TestLength:
         with pytest.raises(typer.BadParameter, match="must be a length such as 45m, 12h or 7d"):
             moments.length(text)
 
+    def test_refuses_more_than_can_be_counted_with(self) -> None:
+        """Such a length from now, or before it, is in no calendar."""
+        with pytest.raises(typer.BadParameter, match="longer than 100 years"):
+            moments.length("999999w")
+
 
 class TestExpiry:
     """`expiry`."""
@@ -53,6 +58,12 @@ class TestExpiry:
         """Whose noon would it be?"""
         with pytest.raises(typer.BadParameter, match="has no time zone: add Z for UTC"):
             moments.expiry("2026-12-31T18:00:00")
+
+    @pytest.mark.parametrize("text", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
+    def test_time_that_utc_does_not_have_is_refused(self, text: str) -> None:
+        """Everything is sent and compared in UTC."""
+        with pytest.raises(typer.BadParameter, match="not within the years 1 to 9999 of UTC"):
+            moments.expiry(text)
 
     def test_anything_else_shows_both_forms(self) -> None:
         """A length, or a time."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 from datetime import UTC, datetime
-from typing import Annotated
 
 import pytest
 import typer
 import yaml
-from typer.testing import CliRunner
 
 from api.database.connection_url import DirectUrl
 from infra.branches.errors import BranchBusyError
@@ -52,6 +50,20 @@ class TestShow:
         )
         assert done.stdout == value
 
+    def test_env_quotes_only_what_a_shell_would_not_take(self, capsys) -> None:
+        """Docker's `--env-file` takes quotes for a part of the value."""
+        url = "postgresql://a:b-_@127.0.0.1:5432/app?sslmode=disable"
+        output.show({}, OutputFormat.ENV, variables={"DATABASE_URL": url})
+        assert capsys.readouterr().out == f"DATABASE_URL={url}\n"
+
+    def test_terminal_is_not_moved(self, capsys) -> None:
+        """Branches are named by whoever may make one; JSON has the name as it is."""
+        output.show({"name": "a\x1b[2Jb\u202e"}, OutputFormat.TABLE)
+        output.say("→ branch a\x1b[2J\u202e")
+        assert capsys.readouterr() == ("name  a\\x1b[2Jb\\u202e\n", "→ branch a\\x1b[2J\\u202e\n")
+        output.show({"name": "a\x1b"}, OutputFormat.JSON)
+        assert json.loads(capsys.readouterr().out) == {"name": "a\x1b"}
+
     def test_env_names_keys_in_capitals(self, capsys) -> None:
         """What is absent is left out."""
         output.show({"head": "a", "size-mb": 3, "parent": None}, OutputFormat.ENV)
@@ -91,22 +103,36 @@ class TestShowText:
 class TestShowError:
     """`show_error`: what failed, and what to do."""
 
-    @pytest.mark.parametrize("by", ["option", "variable"])
-    def test_json_has_code_message_hint_and_whether_to_retry(self, by: str, capsys) -> None:
-        """One line on stderr, by `-o json` or BOUGH_OUTPUT."""
-        app = typer.Typer()
-
-        @app.command()
-        def show(
-            output_format: Annotated[OutputFormat, output.format_option("")] = OutputFormat.TABLE,
-        ) -> None:
-            output.show_error(BranchBusyError("busy", hint="wait"))
-
-        arguments = ["-o", "json"] if by == "option" else []
-        done = CliRunner().invoke(app, arguments, env={} if arguments else {"BOUGH_OUTPUT": "json"})
+    @pytest.mark.parametrize(
+        ("arguments", "variable"),
+        [
+            (["branch", "get", "-o", "json"], None),
+            (["branch", "get", "-ojson"], "yaml"),
+            (["branch", "get", "-o", "yaml", "--output=json", "--nonsense"], None),
+            (["branch", "get"], "json"),
+        ],
+    )
+    def test_json_has_code_message_hint_and_whether_to_retry(
+        self, arguments: list[str], variable: str | None, capsys, monkeypatch
+    ) -> None:
+        """One line on stderr, by `-o json` or BOUGH_OUTPUT, though nothing has read the options yet."""
+        monkeypatch.delenv("BOUGH_OUTPUT", raising=False)
+        if variable:
+            monkeypatch.setenv("BOUGH_OUTPUT", variable)
+        output.begin(arguments)
+        output.show_error(BranchBusyError("busy", hint="wait"))
+        out, err = capsys.readouterr()
         expected = {"code": "BRANCH_BUSY", "message": "busy", "hint": "wait", "retryable": True}
-        assert json.loads(done.stderr) == {"error": expected}
-        assert done.stdout == ""
+        assert json.loads(err) == {"error": expected}
+        assert out == ""
+
+    @pytest.mark.parametrize("arguments", [["-o", "table"], ["run", "--", "program", "-o", "json"], []])
+    def test_text_is_the_default(self, arguments: list[str], capsys, monkeypatch) -> None:
+        """Options of a command that is only passed on say nothing to us."""
+        monkeypatch.delenv("BOUGH_OUTPUT", raising=False)
+        output.begin(arguments)
+        output.show_error(BranchBusyError("busy", hint="wait"))
+        assert capsys.readouterr().err == "error[BRANCH_BUSY]: busy\nhint: wait\n"
 
 
 class TestMaskedInLog:

@@ -5,6 +5,7 @@ import secrets
 import psycopg
 import pytest
 
+from api.database.timeouts import Timeouts
 from infra.doctor import role
 from infra.doctor.checks import Status
 from infra.local.names import OWNER
@@ -35,7 +36,7 @@ def made_role(cluster, shared_database):
 class TestTimeouts:
     def test_are_in_force_as_provisioned(self, pooled):
         """The limits of the role hold through the pooler, and where they come from is said."""
-        finding = role.timeouts(pooled)
+        finding = role.timeouts(pooled, Timeouts())
         assert finding.status is Status.OK
         assert "statement_timeout 30 s (user)" in finding.found
 
@@ -49,7 +50,7 @@ class TestTimeouts:
     def test_that_are_not_as_provisioned_are_told(self, database, value, status, said):
         """Without a limit a request may hang; with a longer one it may outlive its invocation."""
         run(database, f"ALTER ROLE bough_app IN DATABASE {database.name} SET statement_timeout = {value}")
-        finding = role.timeouts(pooled_target(database.pooled))
+        finding = role.timeouts(pooled_target(database.pooled), Timeouts())
         assert finding.status is status
         assert said in finding.found
 
