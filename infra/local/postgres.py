@@ -170,7 +170,9 @@ def _create(home: Home, *, durable: bool) -> None:
     new = home.path / "data.new"
     if new.exists():
         shutil.rmtree(new)
-    password = home.write_private("superuser", secrets.token_urlsafe(24))
+    password = home.path / "superuser"
+    if not password.exists():  # somebody may have chosen it
+        home.write_private(password.name, secrets.token_urlsafe(24))
     command = [
         str(postgres_programs() / "initdb"),
         f"--pgdata={new}",

@@ -46,12 +46,19 @@ class BranchServers:
     """PostgreSQL and PgBouncer over one branch's data. One thread at a time may change them."""
 
     def __init__(self, folder: Path, identity: Mapping[str, str]) -> None:
-        """Know the folder; nothing runs and nothing is made yet. See `Compute`."""
+        """Know the folder; nothing runs and nothing is made yet. See `Compute`.
+
+        A `replace_data` that was killed half way is taken back: the branch has what it had.
+        """
         self._folder = folder
         self._settings = {**_SETTINGS, **identity}
         self._has_pooler = find_pgbouncer() is not None
         self._postgres: PostgresCluster | None = None
         self._pooler: Pooler | None = None
+        if self._beside.exists() and not self.has_data:
+            old = Home.of(self._beside).path / "old"
+            if old.exists():
+                old.rename(_data(folder))
 
     @property
     def cluster(self) -> PostgresCluster:
@@ -136,15 +143,27 @@ class BranchServers:
         servers.remove_below(self._folder)
 
     def make_beside(self, source: PostgresCluster, make: Callable[[PostgresCluster, Path], None]) -> None:
-        """Make other data from a running cluster, which `replace_data` puts in its place."""
-        servers.remove_below(self._beside)
-        make(source, self._beside)
+        """Make other data from a running cluster, which `replace_data` puts in its place.
 
-    def replace_data(self) -> None:
-        """Put the data that was made beside in its place; the servers end, and what was there is deleted."""
-        self.end(signal.SIGQUIT)
+        What comes to nothing leaves nothing: it may have filled the disk.
+        """
+        servers.remove_below(self._beside)
+        try:
+            make(source, self._beside)
+        except BaseException:
+            servers.remove_below(self._beside)
+            raise
+
+    def replace_data(self, heir: BranchServers | None = None) -> None:
+        """Put the data that was made beside in its place; the servers end.
+
+        What was there is handed over to an heir that has none, and otherwise deleted.
+        """
         new = Home.of(self._beside)
         _take_password(self._folder / "postgres", new)
+        if heir and self.has_data:
+            self.hand_over(heir)
+        self.end(signal.SIGQUIT)
         if self.has_data:
             _data(self._folder).rename(new.path / "old")
         (new.path / "data").rename(_data(self._folder))
@@ -168,8 +187,11 @@ def _data(folder: Path) -> Path:
 
 
 def _take_password(folder: Path, source: Home) -> None:
-    with disk_full_translated(folder):
-        Home.of(folder).write_private("superuser", (source.path / "superuser").read_text())
+    """Let the superuser's password lie beside the data that comes: all branches of a project have one."""
+    home = Home.of(folder)
+    if not (home.path / "superuser").exists():
+        with disk_full_translated(folder):
+            home.write_private("superuser", (source.path / "superuser").read_text())
 
 
 def _found(find: Callable[[Path], int | None], folder: Path) -> int | None:

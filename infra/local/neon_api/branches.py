@@ -116,7 +116,7 @@ def restore(state: State, branch: Branch, wanted: BranchRestore, limits: Limits)
         state.branches[preserved.id] = preserved
     branch.current_state, branch.pending_state = BranchState.RESETTING, BranchState.READY
     branch.state_changed_at = branch.updated_at = now()
-    details = {"preserved_id": preserved.id if preserved else None, "is_preserved": False}
+    details = {"preserved_id": preserved.id if preserved else None}
     steps: list[Step] = [(Action.RESTORE, details)]
     if state.endpoint_of(branch.id):
         steps.append((Action.START_COMPUTE, {}))
@@ -127,7 +127,7 @@ def change_over(state: State, branch: Branch, source: Branch, *, preserved_id: s
     """Let the branch be what its source was, and its old self the preserved one, if there is one."""
     if preserved_id:
         preserved = state.branches[preserved_id]
-        preserved.current_state, preserved.pending_state = BranchState.READY, None
+        become_ready(preserved)
         for child in state.children(branch):
             child.parent_id = preserved.id
     branch.parent_id = source.id
@@ -136,13 +136,20 @@ def change_over(state: State, branch: Branch, source: Branch, *, preserved_id: s
     branch.databases = [each.model_copy() for each in source.databases]
     if branch.ttl_interval_seconds:
         branch.expires_at = now() + dt.timedelta(seconds=branch.ttl_interval_seconds)
+    become_ready(branch)
+
+
+def become_ready(branch: Branch) -> None:
+    """Let the branch be used."""
+    branch.current_state, branch.pending_state = BranchState.READY, None
+    branch.state_changed_at = branch.updated_at = now()
 
 
 def give_up_restore(state: State, branch: Branch, *, preserved_id: str | None) -> None:
     """Let the branch be what it was."""
     if preserved_id:
         del state.branches[preserved_id]
-    branch.current_state, branch.pending_state = BranchState.READY, None
+    become_ready(branch)
 
 
 def delete(state: State, branch: Branch, *, hard: bool) -> list[Operation]:

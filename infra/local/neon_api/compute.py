@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 #: Seconds between two looks whether the servers still run.
 _WATCH_INTERVAL: Final = 0.5
+#: Copies of one branch at once: each has one of PostgreSQL's 10 replication slots, and one of the
+#: threads that wake and suspend other branches.
+_COPIES_AT_ONCE: Final = 4
 
 
 class Compute:
@@ -50,9 +53,10 @@ class Compute:
         self._watching: asyncio.Task[None] | None = None
         self._is_wanted = False
         self._copies = 0
+        self._copying = asyncio.Semaphore(_COPIES_AT_ONCE)
         # Clients that come while the data is made wait for it, as at Neon.
         self._made = asyncio.Event()
-        if self._servers.has_data:
+        if self.has_data:
             self._made.set()
 
     async def create(self) -> None:
@@ -68,11 +72,19 @@ class Compute:
         Data that is there already is replaced once the copy is complete: that cuts connections and
         suspends, and the ports stay open.
         """
-        await self._make_from(parent, online_copy)
+        await self._make_from(parent, online_copy, self._servers.replace_data)
+
+    async def copy_and_preserve(self, parent: Compute, heir: Compute) -> None:
+        """Copy as `copy` does; what was there becomes the data of an heir that has none.
+
+        Again after a kill is harmless, and clients of this branch wait from one data to the other.
+        """
+        await self._make_from(parent, online_copy, lambda: self._servers.replace_data(heir._servers))
+        heir._made.set()
 
     async def copy_schema(self, parent: Compute) -> None:
         """Make the data of a schema-only branch: the parent's roles, databases and schemas, no rows."""
-        await self._make_from(parent, copy_schema)
+        await self._make_from(parent, copy_schema, self._servers.replace_data)
 
     async def hand_over(self, heir: Compute) -> None:
         """Suspend, and give the data to a compute that has none; again is harmless.
@@ -80,7 +92,7 @@ class Compute:
         Nothing is copied, and all that was committed is there.
         """
         async with heir._lock:
-            if not heir._servers.has_data:
+            if not heir.has_data:
                 self._is_wanted = False
             await self._alone(lambda: self._servers.hand_over(heir._servers))
         self._cut()
@@ -138,6 +150,11 @@ class Compute:
         await self._alone(self._servers.remove)
 
     @property
+    def has_data(self) -> bool:
+        """Whether the data was made."""
+        return self._servers.has_data
+
+    @property
     def is_running(self) -> bool:
         """Whether the servers run."""
         return self._servers.are_running
@@ -189,16 +206,19 @@ class Compute:
 
         await asyncio.shield(asyncio.create_task(locked()))
 
-    async def _make_from(self, parent: Compute, make: Callable[[PostgresCluster, Path], None]) -> None:
+    async def _make_from(
+        self, parent: Compute, make: Callable[[PostgresCluster, Path], None], replace: Callable[[], None]
+    ) -> None:
         async def make_and_replace() -> None:
             parent._copies += 1
             try:
-                await parent.start()
-                await asyncio.to_thread(self._servers.make_beside, parent._servers.cluster, make)
+                async with parent._copying:
+                    await parent.start()
+                    await asyncio.to_thread(self._servers.make_beside, parent._servers.cluster, make)
             finally:
                 parent._copies -= 1
             self._is_wanted = False
-            await self._alone(self._servers.replace_data)
+            await self._alone(replace)
             self._cut()
 
         try:

@@ -9,16 +9,17 @@ import random
 import time
 from typing import TYPE_CHECKING, Final
 
+from infra.errors import InfraError
 from infra.local import ports
 from infra.local.errors import PortInUseError
 from infra.local.neon_api import errors
 from infra.local.neon_api.compute import Compute
-from infra.local.neon_api.state import BranchState
+from infra.local.neon_api.state import Action, BranchState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.local.neon_api.state import Branch, State, Store
+    from infra.local.neon_api.state import Branch, Endpoint, State, Store
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -52,10 +53,6 @@ class Computes:
                 identity["neon.endpoint_id"] = endpoint.id
             self._known[branch_id] = Compute(self._folder / branch_id, identity)
         return self._known[branch_id]
-
-    def beside(self, branch_id: str) -> Compute:
-        """Return a compute that never runs, to make data in that will be the branch's."""
-        return Compute(self._folder / f"{branch_id}.new", {})
 
     def is_running(self, branch_id: str) -> bool:
         """Say whether the branch's servers run."""
@@ -93,6 +90,13 @@ class Computes:
             return
         self._listening.add(branch_id)
         try:
+            await self._listen(branch_id, endpoint)
+        except BaseException:
+            self._listening.discard(branch_id)
+            raise
+
+    async def _listen(self, branch_id: str, endpoint: Endpoint) -> None:
+        try:
             await self.of(branch_id).listen(endpoint.direct_port, endpoint.pooled_port)
         except PortInUseError as error:
             with self._store.change() as state:
@@ -116,15 +120,26 @@ class Computes:
 
     async def come_back(self) -> None:
         """Open the ports of all endpoints; take over servers that a killed control plane left."""
+        state = self._store.state
+        unfinished = {(each.branch_id, each.action) for each in state.unfinished()}
         made = [
             each.id
-            for each in self._store.state.branches.values()
-            if each.deleted_at is None and each.current_state is not BranchState.INIT
+            for each in state.branches.values()
+            if each.deleted_at is None
+            and each.current_state is not BranchState.INIT
+            # A new branch that still has its parent's passwords: its start opens the ports.
+            and not {(each.id, Action.APPLY_CONFIG), (each.id, Action.START_COMPUTE)} <= unfinished
         ]
-        for branch_id in made:
+        await asyncio.gather(*map(self._come_back, made))
+
+    async def _come_back(self, branch_id: str) -> None:
+        try:
             await self.listen(branch_id)
-        left = [branch_id for branch_id in made if self.of(branch_id).was_left_running]
-        await asyncio.gather(*(self.started(branch_id) for branch_id in left))
+            if self.of(branch_id).was_left_running:
+                await self.started(branch_id)
+        except InfraError as error:
+            # The others are served all the same; this one's clients are told.
+            _logger.warning("%s did not come back: %s", branch_id, error)
 
     async def close(self) -> None:
         """Close all computes; their data stays."""

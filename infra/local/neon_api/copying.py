@@ -6,6 +6,7 @@ system can share blocks between files (Btrfs, XFS) the kernel does so: there byt
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -28,7 +29,11 @@ _EMPTIED: Final = frozenset(
     {"dynshmem", "notify", "replslot", "serial", "snapshots", "stat_tmp", "subtrans", "wal"}
 )
 _LEFT_OUT: Final = frozenset({"postmaster.pid", "postmaster.opts", "pg_internal.init"})
+#: Folders for the files of queries that run: the next start would delete them.
+_TEMPORARY: Final = "pgsql_tmp"
 _CONTROL: Final = Path("global", "pg_control")
+#: A kernel says so where it cannot copy by itself.
+_CANNOT: Final = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 #: Bytes copied by one call.
 _CHUNK: Final = 64 * 1024 * 1024
 
@@ -90,18 +95,27 @@ def _backup(connection: psycopg.Connection, source: Path, new: Path, target: Hom
 
 
 def _copy_data(source: Path, new: Path, target: Home) -> None:
-    for name, folders, files in os.walk(source):
+    for name, folders, files in os.walk(source, onerror=_unless_dropped):
         inside = Path(name).relative_to(source)
         folder = new / inside
         folder.mkdir(mode=0o700)
         _give(folder, target)
-        if str(inside).removeprefix("pg_") in _EMPTIED:
+        if str(inside).removeprefix("pg_") in _EMPTIED or inside.name == _TEMPORARY:
             folders.clear()
             continue
         for file in files:
             if file not in _LEFT_OUT and inside / file != _CONTROL:
                 _copy_file(Path(name, file), folder / file, target)
     _copy_file(source / _CONTROL, new / _CONTROL, target)
+    # The server writes it under a lock that we cannot take: half old, half new it would be refused.
+    while (new / _CONTROL).read_bytes() != (source / _CONTROL).read_bytes():
+        (new / _CONTROL).unlink()
+        _copy_file(source / _CONTROL, new / _CONTROL, target)
+
+
+def _unless_dropped(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _copy_file(source: Path, target: Path, home: Home) -> None:
@@ -112,17 +126,31 @@ def _copy_file(source: Path, target: Path, home: Home) -> None:
     try:
         writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            if sys.platform == "linux":
-                while os.copy_file_range(reading, writing, _CHUNK):
-                    pass
-            else:
-                while chunk := os.read(reading, _CHUNK):
-                    os.write(writing, chunk)
+            _copy_bytes(reading, writing)
         finally:
             os.close(writing)
     finally:
         os.close(reading)
     _give(target, home)
+
+
+def _copy_bytes(reading: int, writing: int) -> None:
+    if sys.platform == "linux":
+        try:
+            while os.copy_file_range(reading, writing, _CHUNK):
+                pass
+        except OSError as error:
+            # Not every file system can (some network ones, FUSE), nor every sandbox.
+            if error.errno not in _CANNOT:
+                raise
+        else:
+            return
+    # From where the kernel left off.
+    with (
+        os.fdopen(reading, "rb", closefd=False) as source,
+        os.fdopen(writing, "wb", closefd=False) as target,
+    ):
+        shutil.copyfileobj(source, target, _CHUNK)
 
 
 def _give(path: Path, home: Home) -> None:

@@ -42,6 +42,8 @@ class Housekeeping:
         while True:
             try:
                 self.delete_expired()
+                # What a full disk kept from being noted as done is done again.
+                self._backend.operations.run_planned()
                 for branch_id in self._backend.computes.running():
                     await self._suspend_if_idle(branch_id)
             except Exception:

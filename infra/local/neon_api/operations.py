@@ -76,6 +76,9 @@ class Operations:
                 # Only what is ours is known to hold no password.
                 said = str(error) if isinstance(error, InfraError) else type(error).__name__
                 _logger.exception("%s of %s failed", operation.action, operation.branch_id)
+                if self._makes_branch(batch):
+                    # Whoever tries again is not to find half a branch of the same name.
+                    await self._remove(operation.branch_id)
                 self._mark(operation_id, OperationStatus.FAILED, error=said)
             else:
                 self._mark(operation_id, OperationStatus.FINISHED)
@@ -86,16 +89,24 @@ class Operations:
             operation.status, operation.updated_at, operation.error = status, now(), error
             operation.failures_count += status is OperationStatus.FAILED
 
+    def _makes_branch(self, batch: UUID) -> bool:
+        operations = self._store.state.operations.values()
+        return any(each.batch == batch and each.action is Action.CREATE_BRANCH for each in operations)
+
     async def _create_timeline(self, operation: Operation) -> None:
         await self._computes.of(operation.branch_id).create()
-        self._become_ready(operation.branch_id)
+        with self._store.change() as state:
+            branches.become_ready(state.branches[operation.branch_id])
 
     async def _create_branch(self, operation: Operation) -> None:
         branch = self._store.state.branches[operation.branch_id]
+        if branch.current_state is BranchState.READY:
+            return  # since before a kill: clients may have written to it
         source = self._computes.of(str(operation.source_id))
         compute = self._computes.of(branch.id)
         await (compute.copy_schema(source) if branch.init_source == "schema-only" else compute.copy(source))
-        self._become_ready(branch.id)
+        with self._store.change() as state:
+            branches.become_ready(state.branches[branch.id])
 
     async def _restore(self, operation: Operation) -> None:
         """Replace the data; its present goes on as the preserved branch, if there is one.
@@ -103,32 +114,28 @@ class Operations:
         Until the copy is there the branch serves on, and a failure leaves it as it was.
         """
         branch_id, source_id = operation.branch_id, str(operation.source_id)
+        if self._store.state.branches[branch_id].current_state is BranchState.READY:
+            return  # as above
         preserved_id = operation.details["preserved_id"]
-        compute, beside = self._computes.of(branch_id), self._computes.beside(branch_id)
-        if not operation.details["is_preserved"]:
-            try:
-                await (beside if preserved_id else compute).copy(self._computes.of(source_id))
-            except Exception:
-                await beside.remove()
-                with self._store.change() as state:
-                    branches.give_up_restore(state, state.branches[branch_id], preserved_id=preserved_id)
-                raise
-        if preserved_id:
-            await compute.hand_over(self._computes.of(preserved_id))
+        compute, source = self._computes.of(branch_id), self._computes.of(source_id)
+        try:
+            if preserved_id:
+                await compute.copy_and_preserve(source, self._computes.of(preserved_id))
+            else:
+                await compute.copy(source)
+        except Exception:
+            if preserved_id:
+                preserved = self._computes.of(preserved_id)
+                if preserved.has_data:
+                    await preserved.hand_over(compute)
+                await self._computes.remove(preserved_id)
             with self._store.change() as state:
-                state.operations[operation.id].details["is_preserved"] = True
-            await beside.hand_over(compute)
-            await beside.remove()
+                branches.give_up_restore(state, state.branches[branch_id], preserved_id=preserved_id)
+            raise
         with self._store.change() as state:
-            branch, source = state.branches[branch_id], state.branches[source_id]
-            branches.change_over(state, branch, source, preserved_id=preserved_id)
-        self._become_ready(branch_id)
-
-    def _become_ready(self, branch_id: str) -> None:
-        with self._store.change() as state:
-            branch = state.branches[branch_id]
-            branch.current_state, branch.pending_state = BranchState.READY, None
-            branch.state_changed_at = branch.updated_at = now()
+            branches.change_over(
+                state, state.branches[branch_id], state.branches[source_id], preserved_id=preserved_id
+            )
 
     async def _apply_config(self, operation: Operation) -> None:
         branch = self._store.state.branches[operation.branch_id]
@@ -167,10 +174,12 @@ class Operations:
                 setattr(state.endpoints[operation.endpoint_id], field, now())
 
     async def _delete_timeline(self, operation: Operation) -> None:
-        if operation.branch_id in self._store.state.branches:
-            await self._computes.remove(operation.branch_id)
+        await self._remove(operation.branch_id)
+
+    async def _remove(self, branch_id: str) -> None:
+        if branch_id in self._store.state.branches:
+            await self._computes.remove(branch_id)
             with self._store.change() as state:
-                del state.branches[operation.branch_id]
-                for endpoint in list(state.endpoints.values()):
-                    if endpoint.branch_id == operation.branch_id:
-                        del state.endpoints[endpoint.id]
+                del state.branches[branch_id]
+                if endpoint := state.endpoint_of(branch_id):
+                    del state.endpoints[endpoint.id]

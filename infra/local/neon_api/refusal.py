@@ -9,6 +9,8 @@ from typing import Final
 #: What a client may ask for before it says who it is (PostgreSQL's protocol, "Message Formats").
 _ENCRYPTION_REQUESTS: Final = frozenset({80877103, 80877104})
 _CANCEL_REQUEST: Final = 80877102
+#: Every request before the login is its length and its code.
+_REQUEST: Final = struct.Struct("!II")
 _PROTOCOL_3: Final = 3
 #: `cannot_connect_now`, which drivers know as worth another try.
 _SQLSTATE: Final = "57P03"
@@ -26,12 +28,13 @@ class Refusal(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer the messages that are complete."""
         self._received += data
-        while len(self._received) >= struct.calcsize("!II"):
-            length, code = struct.unpack_from("!II", self._received)
+        while len(self._received) >= _REQUEST.size:
+            _, code = _REQUEST.unpack_from(self._received)
             if code in _ENCRYPTION_REQUESTS:
                 # Refused, as every server here does: clients go on without or give up by themselves.
                 self._transport.write(b"N")
-                self._received = self._received[length:]
+                # Not by the length that it claims, which may be none.
+                self._received = self._received[_REQUEST.size :]
                 continue
             if code != _CANCEL_REQUEST and code >> 16 == _PROTOCOL_3:
                 self._transport.write(error_response(self._reason))

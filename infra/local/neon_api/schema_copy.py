@@ -6,12 +6,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from infra.local import programs
+from infra.local.home import Home
 from infra.local.postgres import SUPERUSER, PostgresCluster
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The new cluster's superuser is its own.
+#: The new cluster has its superuser already.
 _SUPERUSER_AGAIN: Final = re.compile(rf"^(CREATE|ALTER) ROLE {SUPERUSER}( WITH .*)?;\n", re.MULTILINE)
 
 
@@ -28,6 +29,8 @@ def copy_schema(source: PostgresCluster, folder: Path) -> None:
         DiskFullError: The disk is full.
     """
     dump = programs.run("pg_dumpall", source.superuser_url(), "--schema-only", "--no-tablespaces")
+    # As in a copy of everything: either may be put in the other's place.
+    Home.of(folder).write_private("superuser", source.superuser_password())
     copy = PostgresCluster.start(folder)
     try:
         script = _SUPERUSER_AGAIN.sub("", dump, count=2)

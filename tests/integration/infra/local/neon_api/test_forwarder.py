@@ -237,3 +237,16 @@ class TestRefusal:
         writer.write((16).to_bytes(4) + (80877102).to_bytes(4) + bytes(8))
         assert await reader.read(-1) == b""
         writer.close()
+
+    async def test_request_that_claims_no_length_is_answered_like_any(self, forwarded):
+        """Were it believed, the control plane would meet the same request for ever."""
+
+        async def target():
+            raise ServerStartError("not today", hint="look")
+
+        _, port = await forwarded(target)
+        reader, writer = await connect(port)
+        writer.write(struct.pack("!II", 0, 80877103) + struct.pack("!II", 8, 196608))
+        assert await reader.readexactly(2) == b"NE"
+        assert b"not today" in await reader.read(-1)
+        writer.close()

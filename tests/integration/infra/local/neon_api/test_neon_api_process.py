@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from infra.local import lock_file, servers
+from infra.local.home import Home
 from infra.local.own_folder import folder
 from tests.support.neon_api import neon_api
 
@@ -131,3 +132,17 @@ class TestLife:
         ]
         log = (folder(own.root) / "neon.log").read_text()
         assert (password in log, own.api_key in log) == (False, False)
+
+    def test_branch_that_cannot_come_back_keeps_no_other_from_it(self, own, place, uri):
+        """Its server, which a killed control plane left, cannot be started again; it can be deleted."""
+        made = own.new_branch(own.project_id, "broken", compute=True)
+        at = folder(own.root) / "neon" / "branches" / made["branch"]["id"] / "postgres"
+        own.kill()
+        data = Home.of(at).path / "data"
+        (data / "postgresql.auto.conf").write_text("no such line\n")
+        (data / "postmaster.opts").write_text("started otherwise\n")
+        own.start()
+        assert rows(uri, "SELECT 1") == [(1,)]
+        with pytest.raises(psycopg.OperationalError, match="did not start"):
+            rows(made["connection_uris"][0]["connection_uri"], "SELECT 1")
+        own.done(own.call("DELETE", f"{place}/branches/{made['branch']['id']}", hard_delete=True))

@@ -109,11 +109,13 @@ class FamilyTree(RuleBasedStateMachine):
             if well:
                 source = self.state.branches[operation.source_id]
                 branches.change_over(self.state, branch, source, preserved_id=preserved_id)
-                branch.current_state = BranchState.READY
             else:
                 branches.give_up_restore(self.state, branch, preserved_id=preserved_id)
-        elif operation.action is Action.CREATE_BRANCH and well:
-            branch.current_state = BranchState.READY
+        elif operation.action is Action.CREATE_BRANCH:
+            if well:
+                branches.become_ready(branch)
+            else:
+                del self.state.branches[branch.id]
         elif operation.action is Action.DELETE_TIMELINE:
             del self.state.branches[branch.id]
 
