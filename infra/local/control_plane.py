@@ -241,6 +241,11 @@ def _started(root: Path) -> _Address:
     """Start the process, unless one starts already, and return its address once it answers."""
     own = _own(root)
     own.mkdir(mode=0o700, exist_ok=True)
+    if (own / "project.json").exists() and servers.data_is_missing(own):
+        raise ServerStartError(
+            f"the data of the branches in {own} is not there: it stayed where this folder was before",
+            hint="move the folder back, or give the branches up with: bough down --delete",
+        )
     log = _log(root)
     said_before = log.stat().st_size if log.exists() else 0
     pid: int | None = None

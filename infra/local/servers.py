@@ -51,6 +51,16 @@ def running_below(folder: Path) -> list[Server]:
     return found
 
 
+def data_is_missing(folder: Path) -> bool:
+    """Say whether the servers below the folder have lost their data.
+
+    As root it lies elsewhere, found by the folder's own path: a folder that was moved, copied, or
+    restored from a cache comes without it.
+    """
+    homes = list(_homes(folder))
+    return bool(homes) and not any((home / "data").exists() for home in homes)
+
+
 def remove_below(folder: Path) -> None:
     """Delete the folder with the files of all servers below it; those that still run are ended at once."""
     if not folder.exists():

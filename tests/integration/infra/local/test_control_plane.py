@@ -188,6 +188,22 @@ class TestStop:
 
 
 class TestDelete:
+    @pytest.mark.skipif(os.geteuid() != 0, reason="as a user, data moves with the folder")
+    def test_folder_that_was_moved_away_from_its_data_is_refused(self, root, running):
+        """As root data lies outside of it: nobody waits for a branch that cannot come."""
+        control_plane.stop(root)
+        moved = root.rename(root.with_name("moved"))
+        try:
+            with pytest.raises(
+                ServerStartError, match=r"the data of the branches in .*moved.* is not there"
+            ) as it:
+                control_plane.ensure_running(moved, announce=lambda _: None)
+            assert "bough down --delete" in it.value.hint
+        finally:
+            moved.rename(root)
+        assert control_plane.ensure_running(root, announce=lambda _: None).project_id == running.project_id
+        control_plane.stop(root)
+
     def test_all_data_is_gone_wherever_it_was(self, root):
         """As root it lies outside of the project's folder."""
         homes = [Home.of(mark.parent).path for mark in (root / ".bough" / "neon").rglob("mark")]
