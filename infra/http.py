@@ -19,7 +19,7 @@ import stamina
 
 from api.database.connection_url_syntax import Secret
 from infra.deadline import Deadline
-from infra.http_answers import Answer, error_of, retry_after
+from infra.http_answers import Answer, error_of, retry_after, text_of
 from infra.http_errors import (
     HttpAmbiguousError,
     HttpConfigurationError,
@@ -168,23 +168,27 @@ class HttpClient:
 
     def _send(self, once: HttpRequest) -> Answer:
         failure: Exception
+        limit = Deadline(min(self._try_timeout, once.deadline.remaining()))
+        if not limit.seconds:
+            raise HttpUnreachableError(f"{self._service} was not asked: no time is left ({once})")
         try:
-            response = self._client.request(
+            with self._client.stream(
                 once.method,
                 once.url,
                 params=once.parameters,
                 json=once.body,
                 headers=once.headers,
-                timeout=max(0.001, min(self._try_timeout, once.deadline.remaining())),
-            )
+                timeout=limit.seconds,
+            ) as response:
+                text = text_of(response, limit)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             failure = self._not_sent(once, error)
         except httpx2.HTTPError as error:
             failure = self._lost(once, f"{self._service} did not answer: {_plain(error)}")
         else:
             if response.is_success:
-                return Answer(response.status_code, dict(response.headers), response.text, str(once))
-            failure = self._refused(once, response)
+                return Answer(response.status_code, dict(response.headers), text, str(once))
+            failure = self._refused(once, response, text)
         # Raised here: the client's own errors hold the request, whose headers hold the token.
         raise failure
 
@@ -202,9 +206,9 @@ class HttpClient:
             f"{what}, so it is not known whether it was done ({once})", hint="look before you try again"
         )
 
-    def _refused(self, once: HttpRequest, response: httpx2.Response) -> Exception:
+    def _refused(self, once: HttpRequest, response: httpx2.Response, text: str) -> Exception:
         status = response.status_code
-        code, said = error_of(response)
+        code, said = error_of(text)
         what = f"{self._service} answered {status}: {said or response.reason_phrase}"
         if response.is_server_error and status not in self._refusals and not once.repeatable:
             return self._lost(once, what)
@@ -231,9 +235,13 @@ class HttpClient:
             else:
                 return False
             # Up to half is random: who was turned away together does not come back together.
-            seconds = max(asked, wait) * random.uniform(1.0, 1.5)  # noqa: S311
+            least = max(asked, wait)
+            seconds = least * random.uniform(1.0, 1.5)  # noqa: S311
             wait = min(2 * wait, _LONGEST_WAIT)
-            if seconds >= (left := once.deadline.remaining()):
+            left = once.deadline.remaining()
+            if seconds >= left:
+                seconds = least
+            if seconds >= left:
                 error.hint = _given_up(self._service, asked, left, once.deadline.seconds)
                 return False
             self._announce(f"{self._service} {reason}; trying again in {seconds:.1f} s")

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx2
+
 from infra.http_errors import HttpUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import httpx2
+    from infra.deadline import Deadline
 
-#: Characters of an answer that is no JSON.
-_QUOTED: Final = 200
+#: Characters of an error's text.
+_QUOTED: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,44 @@ class Answer:
         """
         try:
             return json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         # Raised here: the reader's own error holds the text.
         message = f"{self.request}: the answer is no JSON"
         raise HttpUnreachableError(message, hint="is the API's address right, is a proxy between?")
 
 
-def error_of(response: httpx2.Response) -> tuple[str, str]:
-    """Return the code and the message of an error; empty where it has none."""
+def text_of(response: httpx2.Response, limit: Deadline) -> str:
+    """Return the body of a response that is being received.
+
+    Raises:
+        ReadTimeout: It was not all there in time: a server that sends a little now and then would
+            otherwise be waited for without end.
+    """
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if not limit.remaining():
+            message = f"its answer took longer than {limit.seconds:.3g} s"
+            raise httpx2.ReadTimeout(message)
+    return content.decode(response.encoding or "utf-8", errors="replace")
+
+
+def error_of(text: str) -> tuple[str, str]:
+    """Return the code and the message of an error, fit to be shown; empty where it has none."""
     try:
-        body = response.json()
-    except ValueError:
-        return "", " ".join(response.text[:_QUOTED].split())
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return "", _quoted(text)
     if not isinstance(body, dict):
         return "", ""
-    return str(body.get("code") or ""), str(body.get("message") or body.get("error") or "")
+    return str(body.get("code") or ""), _quoted(str(body.get("message") or body.get("error") or ""))
+
+
+def _quoted(text: str) -> str:
+    """Return the beginning of a text in one line, without what would act on a terminal."""
+    shown = "".join(each if each.isprintable() else " " for each in text[:_QUOTED])
+    return " ".join(shown.split())
 
 
 def retry_after(value: str) -> float | None:

@@ -28,12 +28,13 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer: `body` is sent as JSON, or as it is when it is text."""
+    """One answer: `body` is sent as JSON, or as it is when it is text, with `drip` a byte at a time."""
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    drip: float = 0.0
 
 
 #: The connection is dropped instead of an answer.
@@ -91,6 +92,8 @@ class _ScriptedHandler(Handler):
         if reply.status != 204:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        for part in (content,) if not reply.drip else (bytes([each]) for each in content):
+            time.sleep(reply.drip)
+            self.wfile.write(part)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer  # noqa: N815

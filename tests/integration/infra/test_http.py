@@ -153,6 +153,45 @@ class TestRetryAfter:
         assert "asks to wait 600 s, longer than the 3 s left" in caught.value.hint
         assert said == []
 
+    def test_chance_never_takes_the_last_try_away(self, client, api, monkeypatch):
+        """A wish that fits into the time left is followed, though a longer wait would not."""
+        monkeypatch.setattr(http_module.random, "uniform", lambda _, most: 100 * most)
+        api.replies[:] = [Reply(503, {}, {"Retry-After": "1"}), Reply(200, {})]
+        assert client.request("POST", "a").status == 200
+
+
+class TestDeadline:
+    def test_answer_that_only_trickles_is_given_up(self, client, api):
+        """One byte now and then keeps a connection alive, and nobody waiting."""
+        api.replies[:] = [Reply(200, {"long": "x" * 200}, drip=0.05)]
+        began = time.monotonic()
+        with pytest.raises(HttpAmbiguousError, match=r"took longer than 0.3 s"):
+            client.request("POST", "a")
+        assert time.monotonic() - began < 3
+
+    def test_nothing_is_sent_when_no_time_is_left(self, client, api):
+        """A write that went out then would be one whose answer nobody waits for."""
+        with pytest.raises(HttpUnreachableError, match="was not asked: no time is left"):
+            client.request("POST", "a", deadline=Deadline(0))
+        assert api.asked == []
+
+
+class TestErrorText:
+    def test_what_would_act_on_a_terminal_is_left_out(self, client, api):
+        """An API, or who stands in for it, writes nothing but words into a log."""
+        api.replies[:] = [Reply(400, {"message": "a\x1b[2Jb\r\n\ud800c" + "d" * 10_000})]
+        with pytest.raises(HttpStatusError) as caught:
+            client.request("GET", "a")
+        assert caught.value.api_message.startswith("a [2Jb cd")
+        assert len(str(caught.value)) < 700
+
+    @pytest.mark.parametrize("status", [200, 400])
+    def test_answer_that_no_reader_follows_is_an_error_of_ours(self, client, api, status):
+        """However deep it goes."""
+        api.replies[:] = [Reply(status, "[" * 100_000)]
+        with pytest.raises(HttpError):
+            client.request("GET", "a").json()
+
 
 class TestToken:
     def test_token_shows_nowhere(self, client, api, said, caplog):
