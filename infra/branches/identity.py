@@ -45,11 +45,16 @@ _STATED: Final = """
         )
 """
 
-#: Where the data lies, and whether it holds a mark. A dump or CREATE DATABASE … TEMPLATE takes the mark
-#: to another place.
+#: Where the data lies, who owns the mark in it, if any, and whether that is a table of somebody's who
+#: may say so: whoever else can make tables could make one for us, or have us call functions of theirs. A
+#: dump or CREATE DATABASE … TEMPLATE takes the mark to another place.
 _PLACE: Final = """
-    SELECT system_identifier || '/' || oid, to_regclass('public.bough_branch') IS NOT NULL
-    FROM pg_control_system(), pg_database WHERE datname = current_database()
+    SELECT system_identifier || '/' || database.oid, owner.rolname, relation.relkind = 'r'
+        AND (owner.rolsuper OR owner.oid = database.datdba OR owner.rolname = current_user)
+    FROM pg_control_system(), pg_database AS database
+    LEFT JOIN pg_class AS relation ON relation.oid = to_regclass('public.bough_branch')
+    LEFT JOIN pg_roles AS owner ON owner.oid = relation.relowner
+    WHERE datname = current_database()
 """
 
 #: Default privileges give others rights on every new table, on Supabase even to anonymous callers.
@@ -149,7 +154,8 @@ def mark(connection: Connection, identity: BranchIdentity) -> None:
         identity: What it shall say.
 
     Raises:
-        TargetError: The server itself says that it is another branch.
+        TargetError: The server itself says that it is another branch, or somebody else has made
+            a table where the mark belongs.
     """
     said = _said_by_server(connection)
     if said not in {None, identity}:
@@ -159,6 +165,12 @@ def mark(connection: Connection, identity: BranchIdentity) -> None:
     with connection.transaction():
         # Of two runs at once, the second finds the first one's table.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        place, owner, is_ours = _place(connection)
+        if owner is not None and not is_ours:
+            raise TargetError(
+                f"public.bough_branch is no table of this database's owner, but of {owner}'s",
+                hint="nothing was changed; find out who made it and why, and drop it",
+            )
         connection.execute(_MAKE_TABLE)
         connection.execute(
             """
@@ -167,7 +179,7 @@ def mark(connection: Connection, identity: BranchIdentity) -> None:
             ON CONFLICT (one) DO UPDATE SET (provider, project_id, branch_id, place, marked_at) =
                 (EXCLUDED.provider, EXCLUDED.project_id, EXCLUDED.branch_id, EXCLUDED.place, now())
             """,
-            (identity.provider, identity.project_id, identity.branch_id, _place(connection)[0]),
+            (identity.provider, identity.project_id, identity.branch_id, place),
         )
 
 
@@ -206,8 +218,8 @@ def _marked(connection: Connection) -> BranchIdentity | None:
 
 def _read_mark(connection: Connection) -> tuple[BranchIdentity, bool] | None:
     """Return what the mark says, and whether it was written in this very database."""
-    place, has_mark = _place(connection)
-    if not has_mark:
+    place, owner, is_ours = _place(connection)
+    if owner is None or not is_ours:
         return None
     row = connection.execute(
         "SELECT provider, project_id, branch_id, place FROM public.bough_branch"
@@ -215,9 +227,9 @@ def _read_mark(connection: Connection) -> tuple[BranchIdentity, bool] | None:
     return (BranchIdentity(*row[:3]), row[3] == place) if row else None
 
 
-def _place(connection: Connection) -> tuple[str, bool]:
+def _place(connection: Connection) -> tuple[str, str | None, bool]:
     row = connection.execute(_PLACE).fetchone()
-    return row or ("", False)
+    return row or ("", None, False)
 
 
 def _mismatch(found: BranchIdentity, expected: BranchIdentity) -> TargetError:
