@@ -25,6 +25,10 @@ SELECT array_remove(ARRAY[
        || ARRAY(SELECT 'is a member of ' || granted.rolname
                 FROM pg_auth_members JOIN pg_roles granted ON granted.oid = roleid
                 WHERE member = role.oid)
+       || ARRAY(SELECT 'can write ' || relname FROM pg_class
+                WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+                  AND (relname = 'alembic_version' OR starts_with(relname, 'bough_'))
+                  AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
 FROM pg_roles role WHERE rolname = current_user
 """
 

@@ -108,7 +108,7 @@ def grant(connection: psycopg.Connection, *, owner: str, application: str) -> No
         )
         rights = _SEQUENCE_RIGHTS if is_sequence else _TABLE_RIGHTS
         if name == "alembic_version" or name.startswith("bough_"):
-            _run(connection, "REVOKE ALL ON {} FROM {}", relation, app)
+            _run(connection, "REVOKE ALL ON {} FROM PUBLIC, {}", relation, app)
             rights = _BOOKKEEPING_RIGHTS
         _run(connection, "GRANT {} ON {} TO {}", rights, relation, app)
 

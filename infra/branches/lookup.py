@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from infra.branches.errors import BranchNameMissingError, BranchNotFoundError
+from infra.branches.errors import BranchNameInvalidError, BranchNameMissingError, BranchNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,8 @@ _Branch = TypeVar("_Branch", bound=_Named)
 
 #: Of the names in a hint.
 _NEAREST: Final = 5
+#: By Neon's API document; Supabase's says nothing.
+_LONGEST_NAME: Final = 256
 
 
 def required(branch: str) -> str:
@@ -44,11 +46,53 @@ def find(branches: Sequence[_Branch], wanted: str) -> _Branch | None:
 
     Raises:
         BranchNameMissingError: `wanted` is empty.
+        BranchNameInvalidError: Several have this name.
     """
     wanted = required(wanted)
     by_id = {branch.id: branch for branch in branches}
-    by_name = {branch.name: branch for branch in branches}
-    return by_id.get(wanted) or by_name.get(wanted)
+    return by_id.get(wanted) or named(branches, wanted)
+
+
+def named(branches: Sequence[_Branch], name: str) -> _Branch | None:
+    """Return the branch with this name, if any.
+
+    Raises:
+        BranchNameInvalidError: Several have it: any of them could be the wrong one.
+    """
+    found = [branch for branch in branches if branch.name == name]
+    if len(found) > 1:
+        raise BranchNameInvalidError(
+            f"{len(found)} branches have the name {name!r}",
+            hint=f"give the id of the one that is meant: {', '.join(branch.id for branch in found)}",
+        )
+    return found[0] if found else None
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a branch to be made, without the spaces around it.
+
+    Raises:
+        BranchNameMissingError: Nothing is left.
+        BranchNameInvalidError: It is too long, or has characters that do not show.
+    """
+    name = required(name)
+    if len(name) > _LONGEST_NAME:
+        raise BranchNameInvalidError(
+            f"a branch's name has at most {_LONGEST_NAME} characters, not {len(name)}"
+        )
+    if not name.isprintable():
+        raise BranchNameInvalidError(f"the branch's name {name!r} has characters that do not show")
+    return name
+
+
+def refuse_id(branches: Sequence[_Named], name: str) -> None:
+    """Refuse a name for which another branch would be found.
+
+    Raises:
+        BranchNameInvalidError: It is a branch's id.
+    """
+    if other := next((branch for branch in branches if branch.id == name), None):
+        raise BranchNameInvalidError(f"{name!r} is the id of the branch {other.name!r}, and so no name")
 
 
 def get(branches: Sequence[_Branch], wanted: str) -> _Branch:
@@ -56,6 +100,7 @@ def get(branches: Sequence[_Branch], wanted: str) -> _Branch:
 
     Raises:
         BranchNameMissingError: `wanted` is empty.
+        BranchNameInvalidError: Several have this name.
         BranchNotFoundError: There is none.
     """
     found = find(branches, wanted)

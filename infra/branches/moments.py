@@ -22,7 +22,7 @@ def checked_expiry(at: datetime) -> datetime:
     Raises:
         MomentInvalidError: It has no time zone, has passed, or is further away than `LONGEST_EXPIRY`.
     """
-    at = whole_seconds(_with_zone(at))
+    at = whole_seconds(_in_utc(at))
     now = datetime.now(UTC)
     if at <= now:
         raise MomentInvalidError(f"a branch cannot expire at {rfc3339(at)}, which has passed")
@@ -38,9 +38,9 @@ def checked_past(at: datetime) -> datetime:
     """Return the moment in UTC.
 
     Raises:
-        MomentInvalidError: It has no time zone, or is still to come.
+        MomentInvalidError: It has no time zone, is still to come, or is beyond all calendars.
     """
-    at = _with_zone(at).astimezone(UTC)
+    at = _in_utc(at)
     if at > datetime.now(UTC):
         raise MomentInvalidError(f"nothing can be restored to {rfc3339(at)}, which is still to come")
     return at
@@ -51,9 +51,13 @@ def rfc3339(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _with_zone(at: datetime) -> datetime:
+def _in_utc(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise MomentInvalidError(
             f"the time {at.isoformat()} has no time zone", hint="add Z for UTC, or an offset such as +02:00"
         )
-    return at
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        # The first and the last hours that there are, in some zones.
+        raise MomentInvalidError(f"the time {at.isoformat()} does not exist in UTC") from None

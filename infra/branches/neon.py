@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from api.database.connection_url import DirectUrl, PooledUrl
-from infra.branches import lookup, neon_creation, neon_guards, provisioning, schema_dump
+from infra.branches import identity, lookup, neon_creation, neon_guards, provisioning, schema_dump
 from infra.branches.errors import BranchError, NotSupportedError, ProviderAuthError
+from infra.branches.identity import BranchIdentity
 from infra.branches.moments import checked_expiry, checked_past, rfc3339
 from infra.branches.neon_access import NeonAccess
 from infra.branches.neon_api import NeonApi
 from infra.branches.neon_restore import restore
+from infra.context import ProviderName
 from infra.deadline import Deadline
 from infra.http import HttpClient
 
@@ -97,9 +100,7 @@ class NeonProvider:
     def create(self, spec: BranchSpec) -> Branch:
         """Return the branch of this name, made unless it exists; ready, with its application role."""
         api = self._api()
-        branch = neon_creation.create(api, spec, self._announce)
-        self._provision(api, branch.id)
-        return branch.to_branch()
+        return self._provisioned(api, neon_creation.create(api, spec, self._announce))
 
     def get(self, branch: str) -> Branch:
         """Return a branch."""
@@ -118,14 +119,14 @@ class NeonProvider:
         """
         api = self._api()
         found, branches = _find(api, branch)
-        if found.parent_id is None:
+        if not found.parent_id:
             raise NotSupportedError(
                 f"the branch {found.name!r} has no parent to be reset to",
                 hint=f"restore it to a moment of its own past: bough branch restore {found.name} --at TIME",
             )
         neon_guards.refuse_protected(found, "be reset")
         neon_guards.refuse_parent(found, branches, "be reset")
-        return self._restored(api, found, {"source_branch_id": found.parent_id})
+        return self._restored(api, found, found.parent_id, {})
 
     def restore(self, branch: str, at: datetime, *, preserve_as: str | None = None) -> Branch:
         """Take the branch back to a moment of its own past.
@@ -135,7 +136,7 @@ class NeonProvider:
         """
         at = checked_past(at)
         if preserve_as is not None:
-            preserve_as = neon_creation.checked_name(preserve_as)
+            preserve_as = lookup.checked_name(preserve_as)
         api = self._api()
         found, branches = _find(api, branch)
         neon_guards.refuse_protected(found, "be restored")
@@ -146,11 +147,8 @@ class NeonProvider:
         return self._restored(
             api,
             found,
-            {
-                "source_branch_id": found.id,
-                "source_timestamp": rfc3339(at),
-                "preserve_under_name": preserve_as,
-            },
+            found.id,
+            {"source_timestamp": rfc3339(at), "preserve_under_name": preserve_as},
         )
 
     def set_expiry(self, branch: str, at: datetime | None) -> Branch:
@@ -161,7 +159,9 @@ class NeonProvider:
         found, branches = _find(api, branch)
         if at is not None:
             _refuse_to_end(found, branches, "expire")
-        return _updated(api, found, {"expires_at": None if at is None else rfc3339(at)})
+        changed = _updated(api, found, {"expires_at": None if at is None else rfc3339(at)})
+        _refuse_ignored(changed, is_done=changed.expires_at == at, what="time of its expiry")
+        return changed
 
     def protect(self, branch: str, *, on: bool) -> Branch:
         """Protect a branch from deletion and reset, or no longer."""
@@ -174,7 +174,9 @@ class NeonProvider:
             )
         if found.protected is on:
             return found.to_branch()
-        return _updated(api, found, {"protected": on})
+        changed = _updated(api, found, {"protected": on})
+        _refuse_ignored(changed, is_done=changed.is_protected is on, what="protection")
+        return changed
 
     def delete(self, branch: str) -> None:
         """Delete a branch; nothing happens when it is gone already. Neon keeps it for 7 days."""
@@ -214,27 +216,30 @@ class NeonProvider:
     def provision(self, branch: str) -> Branch:
         """Return a branch, ready, with its application role: also one that other tools have made."""
         api = self._api()
-        found, _ = _find(api, branch)
-        self._provision(api, found.id)
-        return found.to_branch()
+        return self._provisioned(api, _find(api, branch)[0])
 
     def _api(self) -> NeonApi:
         """Return the API for the requests of one method, whose time begins now."""
         return NeonApi(self._http, self._project_id, Deadline(self._deadline))
 
-    def _restored(self, api: NeonApi, found: NeonBranch, body: dict[str, object]) -> Branch:
-        branch = restore(api, found, body, self._announce)
+    def _restored(
+        self, api: NeonApi, found: NeonBranch, source_id: str, options: dict[str, object]
+    ) -> Branch:
+        branch = restore(api, found, source_id, options, self._announce)
         # The data came with the application role, and the password, of wherever it is from.
-        self._provision(api, found.id)
-        return branch.to_branch()
+        return self._provisioned(api, branch)
 
-    def _provision(self, api: NeonApi, branch_id: str) -> None:
+    def _provisioned(self, api: NeonApi, found: NeonBranch) -> Branch:
+        branch = found.to_branch()
         provisioning.provision(
-            self._access.urls(api, branch_id),
+            self._access.urls(api, branch.id),
             application=self._access.application_role,
             deadline=api.deadline,
             announce=self._announce,
+            # A connection string for another branch would have that one's password changed.
+            prove=partial(identity.verify, expected=BranchIdentity.of(ProviderName.NEON, branch)),
         )
+        return branch
 
     def _schema(self, api: NeonApi, branch: NeonBranch) -> str:
         return schema_dump.without_noise(api.schema(branch.id, self._access.database_of(api, branch.id)))
@@ -257,3 +262,10 @@ def _updated(api: NeonApi, branch: NeonBranch, changes: dict[str, object]) -> Br
     answer = api.update_branch(branch.id, changes)
     api.finish(answer.operations)
     return answer.branch.to_branch()
+
+
+def _refuse_ignored(branch: Branch, *, is_done: bool, what: str) -> None:
+    """Refuse to call a change done that Neon has left out: a plan without a feature may do so in silence."""
+    if not is_done:
+        message = f"Neon took the request and left the branch {branch.name!r} with its old {what}"
+        raise BranchError(message, hint="does the project's plan have it?")

@@ -96,13 +96,16 @@ class NeonApi:
         """Return a branch."""
         return self._ask(BranchAnswer, "branches", _branch_id(branch_id)).branch
 
-    def create_branch(self, body: Mapping[str, object]) -> BranchAnswer:
-        """Begin a branch.
+    def create_branch(
+        self, parent_id: str, fields: Mapping[str, object], endpoint: Mapping[str, object]
+    ) -> BranchAnswer:
+        """Begin a branch with a compute.
 
         Raises:
             HttpAmbiguousError: It may have been begun.
             BranchConflictError: There is one of this name.
         """
+        body = {"branch": {**fields, "parent_id": _branch_id(parent_id)}, "endpoints": [endpoint]}
         return self._ask(BranchAnswer, "branches", method="POST", body=body)
 
     def update_branch(self, branch_id: str, changes: Mapping[str, object]) -> BranchAnswer:
@@ -126,12 +129,13 @@ class NeonApi:
             return ()
         return answer.operations
 
-    def restore_branch(self, branch_id: str, body: Mapping[str, object]) -> BranchAnswer:
-        """Begin to replace a branch's data.
+    def restore_branch(self, branch_id: str, source_id: str, options: Mapping[str, object]) -> BranchAnswer:
+        """Begin to replace a branch's data by that of another, or by its own of a moment ago.
 
         Raises:
             HttpAmbiguousError: It may have been begun.
         """
+        body = {**options, "source_branch_id": _branch_id(source_id)}
         return self._ask(BranchAnswer, "branches", _branch_id(branch_id), "restore", method="POST", body=body)
 
     def endpoints(self, branch_id: str) -> Sequence[Endpoint]:
@@ -208,7 +212,7 @@ class NeonApi:
         Raises:
             BranchBusyError: That would be beyond the deadline.
         """
-        if seconds >= self.deadline.remaining():
+        if not self.deadline.allows_look_after(seconds):
             raise BranchBusyError(
                 f"{what} was not done after {self.deadline.seconds:g} s",
                 hint="it may still be: look again in a moment",

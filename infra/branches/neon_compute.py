@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from infra.branches.errors import ComputeInvalidError
@@ -24,8 +25,8 @@ def endpoint_options(compute: Compute) -> dict[str, object]:
     """
     low, high, seconds = compute.min_cu, compute.max_cu, compute.suspend_after
     sizes = [size for size in (low, high) if size is not None]
-    if any(size < _SMALLEST_CU for size in sizes):
-        raise ComputeInvalidError(f"a compute has at least {_SMALLEST_CU} units, not {min(sizes):g}")
+    if wrong := [size for size in sizes if not _SMALLEST_CU <= size < math.inf]:
+        raise ComputeInvalidError(f"a compute has at least {_SMALLEST_CU} units, not {wrong[0]:g}")
     if low is not None and high is not None and low > high:
         raise ComputeInvalidError(f"a compute cannot shrink to {low:g} units and grow to {high:g}")
     if seconds is not None and seconds not in {-1, 0} and seconds not in _SUSPEND_AFTER:

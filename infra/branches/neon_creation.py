@@ -11,7 +11,6 @@ from infra.branches.errors import (
     BranchDiffersError,
     BranchError,
     BranchLimitError,
-    BranchNameInvalidError,
     ProviderUnavailableError,
 )
 from infra.branches.moments import checked_expiry, rfc3339, whole_seconds
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from infra.branches.neon_api import NeonApi
     from infra.branches.provider import BranchSpec
 
-#: By Neon's API document.
-_LONGEST_NAME: Final = 256
 #: How often a branch is asked for before its answers count as lost for good.
 _TRIES: Final = 3
 #: Seconds between them: a request whose answer was lost may still be at work.
@@ -46,16 +43,16 @@ class _Wanted:
     expires_at: datetime | None
     endpoint: dict[str, object]
 
-    def body(self) -> dict[str, object]:
-        """Return the request that makes it."""
-        branch: dict[str, object] = {"name": self.name, "parent_id": self.parent.id}
+    def fields(self) -> dict[str, object]:
+        """Return what the request that makes it says besides its parent and compute."""
+        branch: dict[str, object] = {"name": self.name}
         if not self.with_data:
             branch["init_source"] = "schema-only"
         if self.protected:
             branch["protected"] = True
         if self.expires_at is not None:
             branch["expires_at"] = rfc3339(self.expires_at)
-        return {"branch": branch, "endpoints": [self.endpoint]}
+        return branch
 
 
 def create(api: NeonApi, spec: BranchSpec, announce: Callable[[str], None]) -> NeonBranch:
@@ -65,7 +62,7 @@ def create(api: NeonApi, spec: BranchSpec, announce: Callable[[str], None]) -> N
         BranchDiffersError: It exists and is not what was asked for.
         BranchLimitError: The project has as many branches as it may have.
     """
-    name = checked_name(spec.name)
+    name = lookup.checked_name(spec.name)
     parent = None if spec.parent is None else lookup.required(spec.parent)
     endpoint = endpoint_options(spec.compute)
     expires_at = None if spec.expires_at is None else checked_expiry(spec.expires_at)
@@ -80,10 +77,10 @@ def create(api: NeonApi, spec: BranchSpec, announce: Callable[[str], None]) -> N
         expires_at=expires_at,
         endpoint=endpoint,
     )
-    found = _named(branches, name)
+    found = lookup.named(branches, name)
     if found is None:
         _refuse_parent(wanted)
-        _refuse_id(branches, name)
+        lookup.refuse_id(branches, name)
         return _make(api, branches, wanted, announce)
     return _verified(api, branches, found, wanted)
 
@@ -95,7 +92,7 @@ def _make(
     for left in reversed(range(_TRIES)):
         error: Exception
         try:
-            made = api.create_branch(wanted.body())
+            made = api.create_branch(wanted.parent.id, wanted.fields(), wanted.endpoint)
         except (BranchConflictError, HttpAmbiguousError) as lost:
             error = lost
         except BranchLimitError as refused:
@@ -109,7 +106,7 @@ def _make(
         if isinstance(error, HttpAmbiguousError):
             announce(f"{error}; looking whether the branch {wanted.name!r} is there")
         branches = api.branches()
-        if found := _named(branches, wanted.name):
+        if found := lookup.named(branches, wanted.name):
             return _verified(api, branches, found, wanted)
         if left:
             api.pause(_PAUSE, f"the branch {wanted.name!r}")
@@ -155,11 +152,14 @@ def _has_compute(api: NeonApi, branch_id: str) -> bool:
 def _differences(branches: Sequence[NeonBranch], found: NeonBranch, wanted: _Wanted) -> dict[str, str]:
     """Return what is not as asked for, by what it is."""
     differences = {}
-    if found.init_source is not None and found.has_schema_only is wanted.with_data:
+    # A branch with the schema only has no parent at Neon, which may leave its source unsaid.
+    has_schema_only = found.has_schema_only or (found.init_source is None and not found.parent_id)
+    if found.default:
+        differences["default"] = "it is the default branch"
+    elif found.has_schema_only if wanted.with_data else not has_schema_only:
         has, not_ = ("the schema only", "the data") if wanted.with_data else ("data", "the schema only")
         differences["data"] = f"it was made with {has}, not with {not_}"
     elif wanted.with_data and found.parent_id != wanted.parent.id:
-        # A branch with the schema only has no parent at Neon.
         names = {branch.id: branch.name for branch in branches}
         parent = names.get(found.parent_id or "", found.parent_id) or "nothing"
         differences["parent"] = f"it was made from {parent}, not from {wanted.parent.name}"
@@ -172,6 +172,8 @@ def _differences(branches: Sequence[NeonBranch], found: NeonBranch, wanted: _Wan
 
 
 def _how_to_go_on(name: str, wanted: _Wanted, differences: dict[str, str]) -> str:
+    if "default" in differences:
+        return "take another name"
     if differences.keys() & {"data", "parent"}:
         return f"take another name, or first run: bough branch delete {name}"
     expiry = "never" if wanted.expires_at is None else rfc3339(wanted.expires_at)
@@ -188,27 +190,6 @@ def _how_to_go_on(name: str, wanted: _Wanted, differences: dict[str, str]) -> st
 
 def _at(moment: datetime | None) -> str:
     return "never" if moment is None else f"at {rfc3339(moment)}"
-
-
-def _named(branches: Sequence[NeonBranch], name: str) -> NeonBranch | None:
-    return next((branch for branch in branches if branch.name == name), None)
-
-
-def checked_name(name: str) -> str:
-    """Return the name without the spaces around it.
-
-    Raises:
-        BranchNameMissingError: Nothing is left.
-        BranchNameInvalidError: It is too long, or has characters that do not show.
-    """
-    name = lookup.required(name)
-    if len(name) > _LONGEST_NAME:
-        raise BranchNameInvalidError(
-            f"a branch's name has at most {_LONGEST_NAME} characters, not {len(name)}"
-        )
-    if not name.isprintable():
-        raise BranchNameInvalidError(f"the branch's name {name!r} has characters that do not show")
-    return name
 
 
 def _parent(branches: Sequence[NeonBranch], named: str | None) -> NeonBranch:
@@ -232,13 +213,3 @@ def _refuse_parent(wanted: _Wanted) -> None:
             f"the branch {parent.name!r} expires {_at(parent.expires_at)}, and so cannot be a parent",
             hint="let it stay, or take another parent",
         )
-
-
-def _refuse_id(branches: Sequence[NeonBranch], name: str) -> None:
-    """Refuse a name by which another branch would be found.
-
-    Raises:
-        BranchNameInvalidError: It is a branch's id.
-    """
-    if other := next((branch for branch in branches if branch.id == name), None):
-        raise BranchNameInvalidError(f"{name!r} is the id of the branch {other.name!r}, and so no name")

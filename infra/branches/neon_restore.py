@@ -22,14 +22,19 @@ _PAUSE: Final = 1.0
 
 
 def restore(
-    api: NeonApi, branch: NeonBranch, body: Mapping[str, object], announce: Callable[[str], None]
+    api: NeonApi,
+    branch: NeonBranch,
+    source_id: str,
+    options: Mapping[str, object],
+    announce: Callable[[str], None],
 ) -> NeonBranch:
     """Replace the branch's data, and return it once nothing is under way on it.
 
     Args:
         api: Of the project.
         branch: As it is before.
-        body: Of the request.
+        source_id: Of the branch whose data it gets; its own, for a moment of its past.
+        options: Of the request.
         announce: Is told when an answer was lost.
 
     Raises:
@@ -37,7 +42,7 @@ def restore(
     """
     for _ in range(_TRIES):
         try:
-            answer = api.restore_branch(branch.id, body)
+            answer = api.restore_branch(branch.id, source_id, options)
         except HttpAmbiguousError as error:
             lost = str(error)
         except BranchError as error:
@@ -47,7 +52,7 @@ def restore(
             return api.settled(branch.id)
         announce(f"{lost}; looking whether {branch.name!r} was restored")
         api.pause(_PAUSE, f"the branch {branch.name!r}")
-        if _has_begun(api, branch, body.get("preserve_under_name")):
+        if _has_begun(api, branch, options.get("preserve_under_name")):
             return api.settled(branch.id)
     message = f"the branch {branch.name!r} was not restored after {_TRIES} tries: {lost}"
     raise ProviderUnavailableError(message, hint="try again later; Neon's status is at neonstatus.com")

@@ -63,6 +63,7 @@ def provision(
     deadline: Deadline,
     announce: Callable[[str], None],
     timeouts: Timeouts | None = None,
+    prove: Callable[[Connection], object] | None = None,
     mark: Callable[[Connection], None] | None = None,
 ) -> None:
     """Wait until the branch answers, make its application role, and log in as both roles both ways.
@@ -77,8 +78,10 @@ def provision(
         deadline: For all of it.
         announce: Is told, in one sentence, when the branch does not answer at once.
         timeouts: The application role's limits.
-        mark: Is called with the owner's direct connection, in the transaction that makes the role:
-            for providers whose servers do not say which branch they are.
+        prove: Is called with the owner's direct connection before anything is changed, to raise unless
+            it leads to the branch that is meant.
+        mark: Is called with that connection too, in the transaction that makes the role: for providers
+            whose servers do not say which branch they are.
 
     Raises:
         BranchNotReadyError: A login was not answered until the deadline; the message quotes why.
@@ -86,6 +89,8 @@ def provision(
     """
     wanted = timeouts or Timeouts()
     with _connected(urls.owner_direct, deadline, announce) as owner:
+        if prove is not None:
+            prove(owner)
         name = application_role.own_role(owner)
         rights = _rights(urls.application_direct, name)
         if mark is not None or rights is None or not rights.are_complete(wanted):

@@ -53,7 +53,7 @@ def owned_schemas_sql(url: DirectUrl) -> str:
         with psycopg.connect(url.libpq(), autocommit=True) as connection:
             rows = connection.execute(_OWNED_SCHEMAS).fetchall()
         # In quotes, since pg_dump takes a pattern.
-        schemas = [f'--schema="{name}"' for (name,) in rows]
+        schemas = ['--schema="{}"'.format(name.replace('"', '""')) for (name,) in rows]
         return schema_sql(url, *schemas, "--exclude-table=public.bough_branch")
     except (psycopg.Error, ProgramError) as error:
         reason = " ".join(str(error).split())

@@ -128,7 +128,7 @@ class SupabaseProvider:
 
     def create(self, spec: BranchSpec) -> Branch:
         """Return the branch of this name, made unless it exists; ready, with its application role."""
-        lookup.required(spec.name)
+        lookup.checked_name(spec.name)
         if spec.expires_at is not None:
             raise supabase_guards.no_expiry()
         supabase_guards.refuse_compute(spec.compute)
@@ -214,9 +214,11 @@ class SupabaseProvider:
         return self._in_our_words(found)
 
     def protect(self, branch: str, *, on: bool) -> Branch:
-        """Let the branch be persistent, or no longer."""
+        """Let the branch be persistent, or no longer; the default branch stays it."""
         api = self._api()
         found = self._find(api, branch)
+        if not on:
+            supabase_guards.refuse_default(found, "left unprotected")
         if found.persistent is not on:
             found = api.protect_branch(found.id, on=on)
         return self._in_our_words(found)
@@ -255,6 +257,7 @@ class SupabaseProvider:
 
     def diff(self, base: str, branch: str) -> str:
         """Return how the schema of `branch` differs from that of `base`."""
+        base, branch = lookup.required(base), lookup.required(branch)
         return compare(self.schema(base), self.schema(branch), names=(base, branch))
 
     def _api(self) -> SupabaseApi:

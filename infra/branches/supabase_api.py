@@ -9,7 +9,12 @@ from pydantic import TypeAdapter
 
 from infra.branches import lookup
 from infra.branches.answers import read
-from infra.branches.errors import BranchNameInvalidError, ProjectNotFoundError
+from infra.branches.errors import (
+    BranchNameInvalidError,
+    BranchProtectedError,
+    ProjectNotFoundError,
+    TargetError,
+)
 from infra.branches.supabase_answers import (
     Backups,
     BegunRun,
@@ -91,7 +96,7 @@ class SupabaseApi:
 
     def delete_branch(self, ref: str) -> None:
         """Delete a branch at once, without the hour in which it could be had back."""
-        path = ("branches", _checked_ref(ref))
+        path = ("branches", self._previews_ref(ref))
         self._request("DELETE", path, query={"force": True}, repeatable=True)
 
     def keep_branch(self, ref: str) -> None:
@@ -100,7 +105,7 @@ class SupabaseApi:
 
     def reset_branch(self, ref: str) -> str:
         """Begin to reset a branch to its migrations; return the run's id."""
-        answer = self._request("POST", ("branches", _checked_ref(ref), "reset"), body={})
+        answer = self._request("POST", ("branches", self._previews_ref(ref), "reset"), body={})
         return _read(_BEGUN, answer).workflow_run_id
 
     def resume_branch(self, ref: str) -> None:
@@ -109,7 +114,13 @@ class SupabaseApi:
 
     def detail(self, ref: str) -> BranchDetail:
         """Return how a branch's database is reached, and the state of its project."""
-        return self._get(_DETAIL, "branches", _checked_ref(ref))
+        detail = self._get(_DETAIL, "branches", _checked_ref(ref))
+        if detail.ref != ref:
+            raise TargetError(
+                f"asked how the branch {ref} is reached, Supabase described {detail.ref}",
+                hint="nothing was sent there; is the API's address right, is a proxy between?",
+            )
+        return detail
 
     def runs(self, ref: str) -> Sequence[Run]:
         """Return what Supabase did with a branch, in no particular order."""
@@ -133,6 +144,14 @@ class SupabaseApi:
         path = ("projects", _checked_ref(ref), "database", "backups", "restore-pitr")
         body = {"recovery_time_target_unix": int(at.timestamp())}
         self._request("POST", path, body=body, branch_ref=ref)
+
+    def _previews_ref(self, ref: str) -> str:
+        """Return the reference of a branch that is not the project itself, whatever the API lists it as."""
+        if ref == self.project_ref:
+            raise BranchProtectedError(
+                f"{ref} is the project itself, and not one of its previews", hint="it is production"
+            )
+        return _checked_ref(ref)
 
     def _get(self, kind: TypeAdapter[_T], *path: str, branch_ref: str | None = None) -> _T:
         return _read(kind, self._request("GET", path, branch_ref=branch_ref))

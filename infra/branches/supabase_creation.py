@@ -48,14 +48,17 @@ def found_or_made(
         BranchLimitError: The project has as many branches as it may have.
         NotSupportedError: Its parent was to be another than the default branch.
     """
-    name = lookup.required(spec.name)
+    name = lookup.checked_name(spec.name)
     branches = api.branches()
     if spec.parent is not None and not lookup.get(branches, spec.parent).is_default:
         raise NotSupportedError(
             f"Supabase makes branches of the default one only, not of {spec.parent!r}",
             hint="name no parent",
         )
-    found = _named(branches, name) or _make(api, spec, name, announce=announce, poll=poll)
+    found = lookup.named(branches, name)
+    if found is None:
+        lookup.refuse_id(branches, name)
+        found = _make(api, spec, name, announce=announce, poll=poll)
     if differences := _differences(found, spec):
         raise BranchDiffersError(
             f"the branch {name!r} ({found.id}) is there and is not what was asked for: "
@@ -87,7 +90,7 @@ def _make(
         if isinstance(error, HttpAmbiguousError):
             announce(f"{error}; looking whether the branch {name!r} is there")
         for _ in range(_LOOKS):
-            if found := _named(api.branches(), name):
+            if found := lookup.named(api.branches(), name):
                 return found
             time.sleep(min(poll, api.deadline.remaining()))
     message = f"the branch {name!r} is not there after {_TRIES} tries: {error}"
@@ -130,7 +133,3 @@ def _limit_reached(branches: Sequence[SupabaseBranch], refused: BranchLimitError
         hint=f"the oldest that are not persistent: {', '.join(free[:_NAMED]) or 'none'}; "
         "to make room: bough branch delete NAME",
     )
-
-
-def _named(branches: Sequence[SupabaseBranch], name: str) -> SupabaseBranch | None:
-    return next((branch for branch in branches if branch.name == name), None)

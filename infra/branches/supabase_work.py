@@ -65,10 +65,10 @@ class SupabaseWork:
                 return detail
             if detail.status == PAUSED and not was_resumed:
                 self._announce(f"the branch {self._name} is paused; starting it")
-                # Where the answer is lost, its state will tell.
+                # Where the answer is lost, its state tells whether to ask again.
                 with suppress(HttpAmbiguousError):
                     self._api.resume_branch(self._ref)
-                was_resumed = True
+                    was_resumed = True
             self._pause(detail.status if step is None else f"{detail.status}, step {step}")
 
     def begun(self) -> None:
@@ -107,7 +107,7 @@ class SupabaseWork:
         return run.current_step
 
     def _pause(self, state: str) -> None:
-        if self._poll >= self._api.deadline.remaining():
+        if not self._api.deadline.allows_look_after(self._poll):
             raise BranchBusyError(
                 f"Supabase was not done with the branch {self._name!r} ({state}) "
                 f"after {self._api.deadline.seconds:g} s",

@@ -146,10 +146,9 @@ class NeonHost:
     resets_to_data = True
     expires = True
 
-    def __init__(self, plane: NeonApi, proxy: RecordingProxy) -> None:
-        """Adapters send through the proxy."""
+    def __init__(self, plane: NeonApi) -> None:
+        """Adapters send through the control plane's own proxy."""
         self.plane = plane
-        self.proxy = proxy
         self.project_id = plane.new_project()
 
     @property
@@ -160,7 +159,7 @@ class NeonHost:
 
     @property
     def asked(self) -> list[str]:
-        return [f"{each.method} {each.path}" for each in self.proxy.exchanges]
+        return [f"{each.method} {each.path}" for each in self.plane.proxy.exchanges]
 
     def provider(
         self, announce: Callable[[str], None] | None = None, *, token: str | None = None
@@ -169,7 +168,7 @@ class NeonHost:
             self.project_id,
             token or self.plane.api_key,
             announce=announce or (lambda _: None),
-            base_url=self.proxy.url,
+            base_url=self.plane.base_url,
             deadline=60.0,
         )
 
@@ -193,8 +192,4 @@ class NeonHost:
 def neon_host(folder: Path) -> Iterator[NeonHost]:
     """Run a control plane; what goes over the wire is held to Neon's document, where that is at hand."""
     with neon_api(folder) as plane:
-        proxy = RecordingProxy(plane.base_url, published_schema("neon"))
-        try:
-            yield NeonHost(plane, proxy)
-        finally:
-            proxy.stop()
+        yield NeonHost(plane)

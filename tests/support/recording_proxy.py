@@ -93,6 +93,10 @@ class RecordingProxy:
             )
         except SchemaMismatchError as error:
             exchanges.report(str(error))
+        except Exception as error:
+            # In this thread nobody would see it, and the exchange would count as fit.
+            exchanges.report(f"{exchange.method} {exchange.path} cannot be checked: {error!r}")
+            raise
 
 
 class _ProxyHandler(Handler):

@@ -7,7 +7,7 @@ import shutil
 import string
 import threading
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def new_ref() -> str:
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(REF_LENGTH))
 
 
-def now() -> str:
-    """Return the time as the API writes it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def now(ahead: timedelta = timedelta()) -> str:
+    """Return the time, or a later one, as the API writes it."""
+    return (datetime.now(UTC) + ahead).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def step(each: dict[str, Any], status: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from infra.branches.passwords import application_password
@@ -18,7 +18,7 @@ from tests.support import supabase_database
 from tests.support.scripted_api import DROP, Received, Reply, ScriptedApi
 from tests.support.shared_pooler import SharedPooler
 from tests.support.supabase_database import ProjectDatabase
-from tests.support.supabase_project import REF_LENGTH, StubProject, new_ref, step
+from tests.support.supabase_project import REF_LENGTH, StubProject, new_ref, now, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +177,7 @@ class SupabaseStub:
                 project.persistent = request.body.get("persistent", project.persistent)
                 reply = Reply(200, project.as_branch())
             case "DELETE", []:
-                reply = self._delete(project)
+                reply = self._delete(project, at_once=request.query.get("force", "true") == "true")
             case "POST", ["reset"]:
                 run = self._run(project, lambda: self._reset(project))
                 reply = Reply(201, {"workflow_run_id": run, "message": "ok"})
@@ -239,9 +239,12 @@ class SupabaseStub:
             lambda: self.database(project.ref).replace(supabase_database.copied(project.backups[kept]))
         )
 
-    def _delete(self, project: StubProject) -> Reply:
+    def _delete(self, project: StubProject, *, at_once: bool) -> Reply:
         if project.persistent or project.is_default:
             return Reply(422, {"message": "Cannot delete persistent branch."})
+        if not at_once:
+            project.deletion_scheduled_at = now(timedelta(hours=1))
+            return Reply(200, {"message": "ok"})
         del self.projects[project.ref]
         project.remove()
         return Reply(200, {"message": "ok"})

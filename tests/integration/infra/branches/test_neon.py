@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from infra.branches.errors import BranchDiffersError
+from infra.branches.errors import BranchDiffersError, TargetError
+from infra.branches.neon_api import NeonApi
 from infra.branches.provider import BranchSpec, DatabaseRole
 
 
@@ -50,3 +51,23 @@ class TestCreate:
         url = provider.pooled_url("bare", DatabaseRole.APP)
         assert query(url, "SELECT current_setting('neon.branch_id')") == [(made.id,)]
         provider.delete("bare")
+
+
+class TestProvision:
+    def test_connection_string_for_another_branch_changes_nothing_there(
+        self, provider, local_neon, monkeypatch
+    ):
+        """Were production's taken for a preview's, production's application could log in no more."""
+        main = provider.provision("main")
+        provider.create(BranchSpec("misled"))
+        right = NeonApi.connection_url
+        monkeypatch.setattr(
+            NeonApi,
+            "connection_url",
+            lambda api, kind, _, *names, pooled: right(api, kind, main.id, *names, pooled=pooled),
+        )
+        with pytest.raises(TargetError, match=f"is {main.id} of project .*, not misled"):
+            provider.provision("misled")
+        monkeypatch.undo()
+        assert query(provider.direct_url("main", DatabaseRole.APP), "SELECT 1") == [(1,)]
+        provider.delete("misled")

@@ -124,6 +124,20 @@ class TestChange:
             provider.delete(name)
         assert {each.method for each in api.received} == {"GET"}
 
+    @pytest.mark.parametrize(
+        ("act", "what"),
+        [
+            (lambda p: p.protect("one", on=True), "protection"),
+            (lambda p: p.set_expiry("one", datetime.now(UTC) + timedelta(days=1)), "expiry"),
+        ],
+    )
+    def test_change_that_neon_left_out_is_no_success(self, neon, provider, act, what):
+        """A plan without a feature may take the request and do nothing."""
+        neon.branches["br-1"] = branch("br-1", "one")
+        neon.before = lambda request: request.body["branch"].clear() if request.method == "PATCH" else None
+        with pytest.raises(errors.BranchError, match=f"left the branch 'one' with its old .*{what}"):
+            act(provider)
+
     def test_branch_that_expires_cannot_be_protected(self, neon, provider):
         """Neon refuses both at once; the error says which to give up."""
         neon.branches["br-1"] = branch("br-1", "one", expires_at=NEXT_YEAR.isoformat())

@@ -143,9 +143,20 @@ class TestCreate:
             provider.create(BranchSpec("one", expires_at=tomorrow()))
 
     def test_source_that_neon_does_not_tell_is_not_held_against_it(self, neon, provider):
-        """Whether it was made with data is compared where the API says so."""
-        neon.branches["br-1"] = branch("br-1", "one")
+        """A branch with the schema only is a root; one with a parent has its data, said or not."""
+        neon.branches["br-1"] = branch("br-1", "one", parent_id=None)
         assert provider.create(BranchSpec("one", with_data=False)).id == "br-1"
+        neon.branches["br-1"]["parent_id"] = "br-main"
+        with pytest.raises(errors.BranchDiffersError, match="made with data"):
+            provider.create(BranchSpec("one", with_data=False))
+
+    def test_default_branch_is_nobodys_new_branch(self, provider, api):
+        """Not as one with the schema only either, and the hint does not have production deleted."""
+        for with_data in (True, False):
+            with pytest.raises(errors.BranchDiffersError, match="it is the default branch") as caught:
+                provider.create(BranchSpec("main", with_data=with_data))
+            assert caught.value.hint == "take another name"
+        assert {each.split()[0] for each in api.asked} == {"GET"}
 
     def test_compute_that_cannot_be_had_is_said(self, neon, provider):
         """With Neon's reason; a compute that is there after all is no error."""
@@ -183,6 +194,8 @@ class TestCreate:
             (BranchSpec("one", parent="nowhere"), errors.BranchNotFoundError),
             (BranchSpec("one", parent="dying"), errors.BranchError),
             (BranchSpec("one", compute=Compute(0.1)), errors.ComputeInvalidError),
+            (BranchSpec("one", compute=Compute(float("nan"))), errors.ComputeInvalidError),
+            (BranchSpec("one", compute=Compute(1, float("inf"))), errors.ComputeInvalidError),
             (BranchSpec("one", compute=Compute(2, 1)), errors.ComputeInvalidError),
             (BranchSpec("one", compute=Compute(suspend_after=59)), errors.ComputeInvalidError),
             (BranchSpec("one", expires_at=datetime(2020, 1, 1, tzinfo=UTC)), errors.MomentInvalidError),

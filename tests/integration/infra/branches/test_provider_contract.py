@@ -10,6 +10,7 @@ import pytest
 
 from infra.branches.errors import (
     BranchDiffersError,
+    BranchNameInvalidError,
     BranchNameMissingError,
     BranchNotFoundError,
     BranchProtectedError,
@@ -154,6 +155,16 @@ class TestNames:
             with pytest.raises(BranchNameMissingError):
                 act()
         assert len(host.asked) == before
+
+    def test_what_cannot_be_a_name_is_refused(self, host, provider, preview):
+        """What is too long or would not show, before anything is sent; and what already means another."""
+        before = len(host.asked)
+        for name in ("x" * 257, "a\0b", "a\nb", "\ud800", "a\u202eb"):
+            with pytest.raises(BranchNameInvalidError):
+                provider.create(BranchSpec(name, with_data=False))
+        assert len(host.asked) == before
+        with pytest.raises(BranchNameInvalidError, match="is the id of the branch 'preview'"):
+            provider.create(BranchSpec(preview.id, with_data=False))
 
     def test_id_and_name_mean_the_same(self, provider, preview):
         """Both are accepted everywhere."""

@@ -154,6 +154,27 @@ class TestProvision:
         assert marked == [branch.owner] * 2
         assert branch.as_application("SELECT * FROM marked") == []
 
+    def test_branch_that_is_not_the_one_meant_is_left_alone(self, branch):
+        """Nothing is made before the connection has proved where it leads."""
+
+        def prove(_):
+            raise BranchError("another branch")
+
+        with pytest.raises(BranchError, match="another branch"):
+            branch.provision(prove=prove)
+        assert branch.verifier() is None
+
+    @pytest.mark.parametrize("grantee", ["{}", "PUBLIC"])
+    def test_records_of_migrations_are_read_only_again(self, branch, grantee):
+        """Plain Alembic makes its table with the rights of any other: they are taken away."""
+        branch.provision()
+        to = grantee.format(branch.application)
+        branch.as_owner("CREATE TABLE alembic_version (v text)", f"GRANT ALL ON alembic_version TO {to}")
+        branch.provision()
+        assert branch.as_application("SELECT v FROM alembic_version") == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            branch.as_application("INSERT INTO alembic_version VALUES ('x') RETURNING v")
+
     def test_failing_mark_takes_the_role_back(self, branch):
         """No branch has the role and not the mark."""
 

@@ -172,6 +172,14 @@ class TestRestore:
             provider.restore("feature", datetime.now(UTC) - timedelta(minutes=5), preserve_as="before")
 
 
+class TestProtection:
+    def test_default_branch_stays_protected(self, supabase, provider):
+        """Who could take it away could have production deleted next."""
+        with pytest.raises(BranchProtectedError, match="is the default branch"):
+            provider.protect(supabase.stub.ref, on=False)
+        assert provider.get(supabase.stub.ref).is_protected
+
+
 class TestDeletion:
     def test_scheduled_deletion_is_the_expiry_and_can_be_taken_back(self, provider, feature, project):
         """Somebody deleted it in the dashboard, with an hour's grace."""

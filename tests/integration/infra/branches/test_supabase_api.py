@@ -8,6 +8,7 @@ from infra.branches.errors import (
     BranchError,
     BranchNameMissingError,
     BranchNotFoundError,
+    BranchProtectedError,
     ProjectNotFoundError,
     ProviderAuthError,
     ProviderUnavailableError,
@@ -175,6 +176,15 @@ class TestSupabaseApi:
             for act in (api.detail, api.delete_branch, api.reset_branch, api.runs, api.poolers, api.backups):
                 with pytest.raises(BranchNameMissingError):
                     act(" ")
+        assert not server.asked
+
+    def test_project_itself_is_never_a_preview(self, server):
+        """However the API lists it: neither deleted nor reset, and nothing is sent."""
+        with HttpClient(server.url, "token", service="Supabase", announce=lambda _: None) as http:
+            api = SupabaseApi(http, REF, Deadline(1.0))
+            for act in (api.delete_branch, api.reset_branch):
+                with pytest.raises(BranchProtectedError, match="the project itself"):
+                    act(REF)
         assert not server.asked
 
     def test_branch_that_is_gone_is_told_from_a_project_that_is(self, server):

@@ -46,6 +46,12 @@ class TestDirectUrl:
         with pytest.raises(TargetError, match=r"db\.supabase\.co\.example\.com"):
             provider.direct_url("feature", OWNER)
 
+    def test_description_of_another_branch_is_refused(self, provider, feature, project):
+        """Its host would be taken for this one's."""
+        project.detail_changes["ref"] = "z" * 20
+        with pytest.raises(TargetError, match=f"asked how the branch {feature.id} is reached"):
+            provider.direct_url("feature", OWNER)
+
 
 class TestPooledUrl:
     def test_pooler_of_somebody_else_gets_nothing(self, provider, feature, project):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from infra.branches import lookup
-from infra.branches.errors import BranchNameMissingError, BranchNotFoundError
+from infra.branches.errors import BranchNameInvalidError, BranchNameMissingError, BranchNotFoundError
 from infra.branches.provider import Branch, BranchState
 
 
@@ -62,6 +62,14 @@ class TestGet:
         with pytest.raises(BranchNotFoundError) as caught:
             lookup.get([], "main")
         assert caught.value.hint == "the project has no branches"
+
+    def test_guesses_nothing_where_two_have_the_name(self):
+        """Either could be the wrong one to delete; by its id each is still found."""
+        twins = [branch("br-4", "twin"), branch("br-5", "twin")]
+        with pytest.raises(BranchNameInvalidError, match="2 branches have the name 'twin'") as caught:
+            lookup.get(twins, "twin")
+        assert "br-4, br-5" in caught.value.hint
+        assert lookup.get(twins, "br-5").id == "br-5"
 
 
 class TestFind:
