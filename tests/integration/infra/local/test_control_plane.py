@@ -137,7 +137,7 @@ class TestEnsureRunning:
 
     def test_without_pgbouncer_one_sentence_says_what_is_not_covered(self, tmp_path, monkeypatch):
         """Where nobody reads it, in CI, nothing starts."""
-        monkeypatch.setattr(control_plane, "find_pgbouncer", lambda: None)
+        monkeypatch.setattr("infra.local.pooler.find_pgbouncer", lambda: None)
         monkeypatch.setattr(control_plane, "_started", lambda _: pytest.fail("was started"))
         monkeypatch.setenv("CI", "true")
         with pytest.raises(PoolerMissingError):
