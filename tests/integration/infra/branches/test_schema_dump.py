@@ -8,7 +8,7 @@ import psutil
 import psycopg
 import pytest
 
-from infra.branches.schema_dump import compare, schema_sql
+from infra.branches.schema_dump import compare, owned_schemas_sql, schema_sql
 from infra.local.errors import ProgramError
 
 SCHEMA = """
@@ -68,6 +68,16 @@ class TestSchemaSql:
         dumping.join()
         assert seen
         assert not [line for line in seen if any(password in argument for argument in line)]
+
+
+class TestOwnedSchemasSql:
+    def test_schema_of_any_name_is_there_and_the_mark_is_not(self, shop):
+        """pg_dump takes patterns: a name is one thing, whatever is in it."""
+        run(shop, 'CREATE SCHEMA "say ""x*"""; CREATE TABLE "say ""x*""".said ()')
+        sql = owned_schemas_sql(shop)
+        assert 'CREATE TABLE "say ""x*""".said' in sql
+        assert "CREATE TABLE sales.orders" in sql
+        assert "bough_branch" not in sql
 
 
 class TestCompare:
