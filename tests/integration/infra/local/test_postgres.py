@@ -47,9 +47,22 @@ def folder(tmp_path):
         Home.of(path).remove(path)
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    """Where the files of a new cluster lie, which no server runs over."""
+    folder = tmp_path_factory.mktemp("pristine")
+    start(folder).stop()
+    home = Home.of(folder)
+    (home.path / "data" / "postmaster.opts").unlink()  # copies have ports of their own
+    yield home.path
+    home.remove(folder)
+
+
 @pytest.fixture
-def one(folder):
-    """A running cluster of the test's own."""
+def one(folder, pristine):
+    """A running cluster of the test's own; a copy takes a fifth of the time of making it."""
+    home = Home.of(folder).path
+    subprocess.run(["cp", "-a", pristine / "data", pristine / "superuser", home], check=True)
     return start(folder)
 
 
