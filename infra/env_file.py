@@ -72,7 +72,9 @@ def updated(text: str, variables: Mapping[str, str]) -> str:
         missing.insert(0, newline)
     result = text[: len(text) - len(body)] + "".join([*statements, *missing])
     read_back = {each.key: each.value for each in parse_stream(io.StringIO(result, newline=""))}
-    if any(read_back.get(name) != value for name, value in variables.items()):
+    # A quote that nothing closed until now may have found its other half in ours.
+    is_as_before = _others(body, variables) == _others(result.removeprefix("\ufeff"), variables)
+    if not is_as_before or any(read_back.get(name) != value for name, value in variables.items()):
         raise EnvFileError(
             "the file could not be read again with these variables in it",
             hint="look for a quote that is never closed",
@@ -139,6 +141,16 @@ def _git(path: Path, *arguments: str) -> bool:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603  no shell
     except FileNotFoundError:
         return False
+
+
+def _others(text: str, ours: Mapping[str, str]) -> list[tuple[str | None, str]]:
+    """Return what the text says besides our variables: names with values, and lines that are none."""
+    found = [
+        (each.key, each.original.string.strip() if each.key is None else each.value or "")
+        for each in parse_stream(io.StringIO(text, newline=""))
+        if each.key not in ours
+    ]
+    return [each for each in found if each != (None, "")]
 
 
 def _assigned(statement: str, value: str) -> str:

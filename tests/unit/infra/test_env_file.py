@@ -81,6 +81,11 @@ class TestUpdated:
         with pytest.raises(EnvFileError, match="cannot be written"):
             updated("", {"A": value})
 
+    def test_quote_that_ours_would_close_is_refused(self) -> None:
+        """Else `A` would become what stands between its quote and ours."""
+        with pytest.raises(EnvFileError, match="could not be read again"):
+            updated("A='\nDATABASE_URL=\nDATABASE_URL=\n", OURS)
+
     @given(
         lines=st.lists(
             st.one_of(
