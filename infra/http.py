@@ -23,6 +23,7 @@ from infra.http_answers import Answer, error_of, retry_after, text_of
 from infra.http_errors import (
     HttpAmbiguousError,
     HttpConfigurationError,
+    HttpNotConnectedError,
     HttpStatusError,
     HttpUnreachableError,
 )
@@ -47,6 +48,8 @@ _REASONS: Final = {423: "is busy with this project", 429: "limits how many reque
 #: Seconds.
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 8.0
+#: While no connection can be made: longer than a restart takes, shorter than anybody watches.
+_CONNECT_PATIENCE: Final = 30.0
 
 # stamina logs every retry as a warning, which without a handler Python writes to stderr: there
 # `announce` has said it already.
@@ -197,7 +200,7 @@ class HttpClient:
         if "CERTIFICATE_VERIFY_FAILED" in message:
             # Waiting changes nothing.
             return HttpConfigurationError(message, hint="is a proxy between? SSL_CERT_FILE names its CA")
-        return HttpUnreachableError(message)
+        return HttpNotConnectedError(message)
 
     def _lost(self, once: HttpRequest, what: str) -> Exception:
         if once.repeatable:
@@ -223,26 +226,31 @@ class HttpClient:
     def _backoff(self, once: HttpRequest) -> Callable[[Exception], bool | float]:
         """Return stamina's hook: how long to wait after an error, or `False` to let it through."""
         wait = _FIRST_WAIT
+        connecting: Deadline | None = None
 
         def seconds_after(error: Exception) -> bool | float:
-            nonlocal wait
+            nonlocal wait, connecting
+            limits = [once.deadline]
             again = self._refusals | (_GATEWAY_FAILURES if once.repeatable else frozenset())
             if isinstance(error, HttpStatusError) and error.status in again:
                 asked = error.retry_after or 0.0
                 reason = f"{_REASONS.get(error.status, 'is unavailable')} ({error.status})"
             elif isinstance(error, HttpUnreachableError):
                 asked, reason = 0.0, "does not answer"
+                if isinstance(error, HttpNotConnectedError):
+                    connecting = connecting or Deadline(_CONNECT_PATIENCE)
+                    limits.append(connecting)
             else:
                 return False
             # Up to half is random: who was turned away together does not come back together.
             least = max(asked, wait)
             seconds = least * random.uniform(1.0, 1.5)  # noqa: S311
             wait = min(2 * wait, _LONGEST_WAIT)
-            left = once.deadline.remaining()
+            left = min(limit.remaining() for limit in limits)
             if seconds >= left:
                 seconds = least
             if seconds >= left:
-                error.hint = _given_up(self._service, asked, left, once.deadline.seconds)
+                error.hint = _given_up(self._service, asked, left, min(limit.seconds for limit in limits))
                 return False
             self._announce(f"{self._service} {reason}; trying again in {seconds:.1f} s")
             return seconds

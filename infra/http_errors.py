@@ -58,6 +58,10 @@ class HttpUnreachableError(HttpError):
     code = "HTTP_UNREACHABLE"
 
 
+class HttpNotConnectedError(HttpUnreachableError):
+    """No connection could be made: nothing listens there, or no way leads there."""
+
+
 class HttpAmbiguousError(HttpError):
     """The answer to a write was lost: it may have been done. Look before trying again."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -11,6 +12,7 @@ import typer
 from api.database.connection_url import ConnectionUrlError, DirectUrl
 from infra.branches.identity import BranchIdentity
 from infra.branches.provider import DatabaseRole
+from infra.context import ProviderName
 from infra.local import world
 from infra.migrate.errors import DirectUrlInvalidError, DirectUrlMissingError
 from scripts.completion import complete_branch
@@ -18,8 +20,15 @@ from scripts.provider import open_branches
 
 if TYPE_CHECKING:
     from infra.config import Project
+    from infra.context import Context
 
 _VARIABLE: Final = "DATABASE_URL_UNPOOLED"
+
+#: What branches' ids look like: Neon's, and the project references of Supabase's.
+_IDS: Final = {
+    ProviderName.NEON: re.compile(r"br-[a-z]+-[a-z]+-[a-z0-9]{8,}"),
+    ProviderName.SUPABASE: re.compile(r"[a-z]{20}"),
+}
 
 OnBranch = Annotated[
     str | None,
@@ -45,7 +54,8 @@ def resolve_target(project: Project, branch: str | None = None) -> Target:
     """Return the database that is meant.
 
     Where to connect is said by `branch`, else by DATABASE_URL_UNPOOLED, else by the pinned branch, else
-    by the running local world. Whoever pinned a branch also meant it for a URL of the environment.
+    by the running local world. Whoever pinned a branch also meant it for a URL of the environment; what
+    is pinned by id, such as a link, the database itself can prove, and no provider is asked.
 
     Raises:
         DirectUrlInvalidError: The variable cannot be read, or is a pooled URL.
@@ -54,6 +64,8 @@ def resolve_target(project: Project, branch: str | None = None) -> Target:
     """
     url = url_of_environment() if branch is None else None
     with open_branches(project, branch=branch) as branches:
+        if url is not None and (pinned := _pinned_by_id(branches.context)) is not None:
+            return Target(url, pinned)
         if branches.context.branch.value is not None:
             found = branches.get(branch)
             url = url or branches.provider.direct_url(found.id, DatabaseRole.OWNER)
@@ -67,6 +79,18 @@ def resolve_target(project: Project, branch: str | None = None) -> Target:
             hint="name one with --branch, or start a local one with: bough up",
         )
     return Target(state.database_url_unpooled, None)
+
+
+def _pinned_by_id(context: Context) -> BranchIdentity | None:
+    """Return the pinned branch if its id says which one it is; local ones cost nothing to be asked for.
+
+    A name in the form of an id is taken for one: then nothing has this id, and nothing runs.
+    """
+    project, branch = context.project_id.value, context.branch.value
+    form = _IDS.get(ProviderName(context.provider.value or ""))
+    if project is None or branch is None or form is None or not form.fullmatch(branch):
+        return None
+    return BranchIdentity(context.provider.value or "", project, branch)
 
 
 def url_of_environment() -> DirectUrl | None:

@@ -142,14 +142,15 @@ class NeonProvider:
         neon_guards.refuse_protected(found, "be restored")
         if preserve_as is None:
             preserve_as = f"{found.name[:200]}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-            self._announce(f"the present of {found.name!r} will be kept as the branch {preserve_as!r}")
         neon_guards.refuse_taken(preserve_as, branches)
-        return self._restored(
+        restored = self._restored(
             api,
             found,
             found.id,
             {"source_timestamp": rfc3339(at), "preserve_under_name": preserve_as},
         )
+        self._announce(f"what {found.name!r} was until now is kept as the branch {preserve_as!r}")
+        return restored
 
     def set_expiry(self, branch: str, at: datetime | None) -> Branch:
         """Let the provider delete the branch at a time, or never."""

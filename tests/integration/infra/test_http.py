@@ -123,6 +123,17 @@ class TestTriedAgain:
         assert caught.value.hint == "gave up after 0.2 s; try again later"
         assert len(said) >= 2
 
+    def test_nobody_waits_long_for_what_does_not_listen(self, client, api, said, monkeypatch):
+        """A mistyped address does not hold a command until its deadline."""
+        monkeypatch.setattr(http_module, "_CONNECT_PATIENCE", 0.2)
+        api.stop()
+        started = time.monotonic()
+        with pytest.raises(HttpUnreachableError, match="cannot be reached") as caught:
+            client.request("GET", "a", deadline=Deadline(60.0))
+        assert caught.value.hint == "gave up after 0.2 s; try again later"
+        assert time.monotonic() - started < 5
+        assert len(said) >= 2
+
     @pytest.mark.parametrize("status", [301, 400, 401, 404, 409, 422])
     def test_other_answers_are_final(self, client, api, said, status):
         """They are raised at once, with code, message and the request's id."""

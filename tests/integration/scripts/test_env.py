@@ -198,6 +198,23 @@ class TestMigrate:
         assert (code, out) == (1, "")
         assert "error[TARGET_MISMATCH]" in err
 
+    def test_id_is_proven_by_the_database_alone(self, on_branches, branch_project) -> None:
+        """No token is needed for it: a deploy may hold nothing but the URL and the id."""
+        dev = json.loads(on_branches("branch", "get", "dev", "-o", "json")[1])
+        url = on_branches("branch", "url", "dev", "--direct")[1].strip()
+        asked = {
+            "BOUGH_PROVIDER": "neon",
+            "NEON_API_HOST": "http://127.0.0.1:9/api/v2",
+            "NEON_PROJECT_ID": dev["project_id"],
+            "DATABASE_URL_UNPOOLED": url,
+        }
+        proven = on_branches("migrate", "apply", **asked, BOUGH_BRANCH=dev["id"])[2]
+        assert "error[MIGRATION_HISTORY_INVALID]" in proven
+        other = on_branches("migrate", "apply", **asked, BOUGH_BRANCH="br-other-branch-12345678")[2]
+        assert "error[TARGET_MISMATCH]" in other
+        by_name = on_branches("migrate", "apply", **asked, BOUGH_BRANCH="dev")
+        assert (by_name[0], "error[PROVIDER_AUTH]" in by_name[2]) == (4, True)
+
 
 class TestCompletion:
     """Branch names in the shell."""
