@@ -41,6 +41,12 @@ class CopyError(InfraError):
     code = "COPY_FAILED"
 
 
+class StateError(InfraError):
+    """What the control plane knew cannot be read."""
+
+    code = "STATE_UNREADABLE"
+
+
 class ProgramError(InfraError):
     """One of PostgreSQL's client programs failed; the message quotes it."""
 

@@ -47,7 +47,8 @@ class Home:
 
         As root it is `/var/lib/bough/<hash>`, and `/dev/shm/bough-<hash>` for a folder in memory. The
         hash covers a random mark kept in `folder`: who deletes the folder and makes it anew does not
-        get the old data back.
+        get the old data back. A folder that was moved takes its home along; a copy of a folder has
+        one of its own, and nothing in it.
 
         Raises:
             ServerAccountError: Run as root where no system user can be made.
@@ -59,15 +60,8 @@ class Home:
             if os.geteuid() != 0:
                 return cls(folder, None)
             account = _system_account()
-            mark = folder / "mark"
-            if not mark.exists():
-                mark.write_text(secrets.token_hex(8))
-            name = hashlib.sha256(f"{folder}\0{mark.read_text()}".encode()).hexdigest()[:16]
-            if folder.is_relative_to(MEMORY):
-                path = MEMORY / f"{ACCOUNT}-{name}"
-            else:
-                _make_root()
-                path = ROOT / name
+            _make_root()
+            path = _marked(folder)
             path.mkdir(mode=0o700, exist_ok=True)
             os.chown(path, account.pw_uid, account.pw_gid)
             return cls(path, account)
@@ -83,6 +77,31 @@ class Home:
         for path in {self.path, folder}:
             if path.exists():
                 shutil.rmtree(path)
+
+
+def _marked(folder: Path) -> Path:
+    """Return where the folder's home is; its mark says what that is named after, and for which place."""
+    mark = folder / "mark"
+    if not mark.exists():
+        write_private(mark, f"{secrets.token_hex(8)}\n{folder}")
+    text = mark.read_text()
+    token, _, made_for = text.partition("\n")
+    home = _named(folder, token)
+    if made_for in ("", str(folder)):
+        return home
+    original, left = Path(made_for, "mark"), _named(Path(made_for), token)
+    if original.exists() and original.read_text() == text:
+        token = secrets.token_hex(8)
+        home = _named(folder, token)
+    elif left.exists() and left.parent == home.parent:
+        left.rename(home)
+    write_private(mark, f"{token}\n{folder}")
+    return home
+
+
+def _named(folder: Path, token: str) -> Path:
+    name = hashlib.sha256(f"{folder}\0{token}".encode()).hexdigest()[:16]
+    return MEMORY / f"{ACCOUNT}-{name}" if folder.is_relative_to(MEMORY) else ROOT / name
 
 
 def postgres_programs() -> Path:

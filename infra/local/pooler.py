@@ -144,6 +144,11 @@ class Pooler:
                 break
         return pooler
 
+    @property
+    def home(self) -> Path:
+        """Where its files lie."""
+        return self._home.path
+
     def url(self, database: str, user: str, password: str) -> PooledUrl:
         """Return the pooled URL of a database for one of the users."""
         return PooledUrl.parse(

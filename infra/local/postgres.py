@@ -103,6 +103,11 @@ class PostgresCluster:
         return cluster
 
     @property
+    def home(self) -> Path:
+        """Where its files lie."""
+        return self._home.path
+
+    @property
     def data(self) -> Path:
         """Where the data lies."""
         return self._home.path / "data"

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _logger: Final = logging.getLogger(__name__)
 
+#: Seconds between two looks whether the project's folder is still there.
+_LOOK: Final = 1.0
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code: 1 when another process serves the folder."""
@@ -105,13 +108,21 @@ async def _serve_until(
     base_url = f"http://{ports.LOOPBACK}:{port}/api/v2"
     write_private(address, json.dumps({"base_url": base_url, "pid": os.getpid()}))
     ended = asyncio.create_task(ending.wait())
-    await asyncio.wait({ended, serving, housekeeping}, return_when=asyncio.FIRST_COMPLETED)
+    gone = asyncio.create_task(_deleted(folder / "lock"))
+    await asyncio.wait({ended, gone, serving, housekeeping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
+    gone.cancel()
     housekeeping.cancel()
     ended.cancel()
     await serving
     with suppress(asyncio.CancelledError):
         await housekeeping
+
+
+async def _deleted(lock: Path) -> None:
+    """Return when the project was deleted, or moved: nobody will come for what lay there."""
+    while await asyncio.to_thread(lock.exists):  # noqa: ASYNC110  nobody tells
+        await asyncio.sleep(_LOOK)
 
 
 async def _unset(*_: Any) -> None:

@@ -114,7 +114,7 @@ class BranchServers:
             DiskFullError: The disk is full.
         """
         if not self.has_data:
-            raise ServerStartError("the branch has no data", hint="its creation was not finished: try again")
+            raise ServerStartError("the branch has no data", hint="delete it and make it again")
         is_new = not _runs(self._postgres)
         if is_new:
             self._postgres = PostgresCluster.start(self._folder / "postgres", settings=self._settings)
@@ -130,9 +130,9 @@ class BranchServers:
 
     def end(self, how: signal.Signals = signal.SIGINT) -> None:
         """End them, also those that a killed control plane left; PostgreSQL by this signal."""
-        if (pid := _found(pooler.running, self._folder / "pooler")) is not None:
+        if (pid := self._pid_of(self._pooler, pooler.running, "pooler")) is not None:
             processes.end(pid, patience=1.0)  # it has nothing to lose
-        if (pid := _found(postgres.running, self._folder / "postgres")) is not None:
+        if (pid := self._pid_of(self._postgres, postgres.running, "postgres")) is not None:
             processes.end(pid, how, patience=30.0)
         # Their pids may be anybody's from now on.
         self._postgres = self._pooler = None
@@ -176,6 +176,14 @@ class BranchServers:
         self.end()
         _take_password(heir._folder / "postgres", Home.of(self._folder / "postgres"))
         _data(self._folder).rename(_data(heir._folder))
+
+    def _pid_of(
+        self, server: PostgresCluster | Pooler | None, find: Callable[[Path], int | None], name: str
+    ) -> int | None:
+        """Return a server's pid: as it was started, also where its files were deleted since, or left."""
+        if server is not None and str(server.home) in " ".join(processes.command_line(server.pid)):
+            return server.pid
+        return _found(find, self._folder / name)
 
     @property
     def _beside(self) -> Path:

@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
+from infra.local.errors import StateError
 from infra.local.neon_api import errors
 from infra.local.own_folder import write_private
 
@@ -253,10 +254,21 @@ class Store:
     """The state and its file."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file, if there is one."""
+        """Read the file, if there is one.
+
+        Raises:
+            StateError: It cannot be understood.
+        """
         self._path = path
         self._written = path.read_text() if path.exists() else State().model_dump_json()
-        self.state = State.model_validate_json(self._written)
+        try:
+            self.state = State.model_validate_json(self._written)
+        except ValidationError:
+            # Not what it says: it quotes what it read, and passwords are there.
+            raise StateError(
+                f"{path} is damaged, or of another version",
+                hint="`bough down --delete` deletes all local branches",
+            ) from None
 
     @contextmanager
     def change(self) -> Iterator[State]:

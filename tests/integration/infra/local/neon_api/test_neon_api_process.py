@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from infra.local import lock_file, servers
+from infra.local import control_plane, lock_file, processes, servers
+from infra.local.errors import ServerStartError
 from infra.local.home import Home
 from infra.local.own_folder import folder
 from tests.support.neon_api import neon_api
@@ -146,3 +148,49 @@ class TestLife:
         with pytest.raises(psycopg.OperationalError, match="did not start"):
             rows(made["connection_uris"][0]["connection_uri"], "SELECT 1")
         own.done(own.call("DELETE", f"{place}/branches/{made['branch']['id']}", hard_delete=True))
+
+
+class TestFolder:
+    def test_state_that_cannot_be_read_is_not_quoted(self, tmp_path):
+        """Damaged, or another version's: it is said what to do, and no password."""
+        own = folder(tmp_path) / "neon"
+        own.mkdir()
+        (own / "state.json").write_text('{"branches": {"b": {"roles": [{"password": "npg_secret"}]}}}')
+        with pytest.raises(ServerStartError, match="is damaged, or of another version"):
+            control_plane.ensure_running(tmp_path, announce=lambda _: None)
+        assert "npg_secret" not in (own / "control_plane.log").read_text()
+
+    def test_project_that_was_deleted_leaves_no_process(self, tmp_path):
+        """Whoever deletes a project's folder has forgotten its control plane, which then ends by itself."""
+        (tmp_path / "deleted").mkdir()
+        with neon_api(tmp_path / "deleted") as running:
+            running.new_project()
+            own = folder(running.root) / "neon"
+            left = servers.running_below(own)
+            homes = {Home.of(mark.parent).path for mark in own.rglob("mark")}
+            shutil.rmtree(running.root)
+            assert running.process.wait(30) == 0
+            assert left
+            assert [server for server in left if processes.is_running(server.pid)] == []
+            for home in homes:
+                shutil.rmtree(home, ignore_errors=True)
+
+    def test_moved_project_has_its_branches_and_a_copy_shares_none(self, tmp_path):
+        """Wherever the data lies: a move takes it along, and what one copy does the other never sees."""
+        (tmp_path / "old").mkdir()
+        with neon_api(tmp_path / "old") as running:
+            project_id = running.new_project()
+            query = {"database_name": "app", "role_name": "bough_owner"}
+            uri = running.call("GET", f"/projects/{project_id}/connection_uri", **query)["uri"]
+            rows(uri, "CREATE TABLE kept AS SELECT 7 AS i")
+            running.stop()
+            running.root.rename(tmp_path / "new")
+            running.root = tmp_path / "new"
+            shutil.copytree(running.root, tmp_path / "copy")
+            running.start()
+            assert rows(uri, "SELECT i FROM kept") == [(7,)]
+            own, copied = (folder(tmp_path / name) / "neon" / "branches" for name in ("new", "copy"))
+            homes = [{Home.of(mark.parent).path for mark in each.rglob("mark")} for each in (own, copied)]
+            assert homes[0].isdisjoint(homes[1])
+            control_plane.delete(tmp_path / "copy")
+            assert rows(uri, "SELECT i FROM kept") == [(7,)]
