@@ -243,8 +243,8 @@ def _started(root: Path) -> _Address:
     own.mkdir(mode=0o700, exist_ok=True)
     if (own / "project.json").exists() and servers.data_is_missing(own):
         raise ServerStartError(
-            f"the data of the branches in {own} is not there: it stayed where this folder was before",
-            hint="move the folder back, or give the branches up with: bough down --delete",
+            f"the data of the branches in {own} is not there: the folder is a copy without it",
+            hint="give the branches up, here only, with: bough down --delete",
         )
     log = _log(root)
     said_before = log.stat().st_size if log.exists() else 0

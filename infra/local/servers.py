@@ -54,8 +54,7 @@ def running_below(folder: Path) -> list[Server]:
 def data_is_missing(folder: Path) -> bool:
     """Say whether the servers below the folder have lost their data.
 
-    As root it lies elsewhere, found by the folder's own path: a folder that was moved, copied, or
-    restored from a cache comes without it.
+    As root it lies elsewhere: a folder that was copied, or restored from a cache, comes without it.
     """
     homes = list(_homes(folder))
     return bool(homes) and not any((home / "data").exists() for home in homes)
