@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime  # noqa: TC003  Typer reads annotations when a command runs
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,11 @@ from scripts.completion import complete_branch
 from scripts.confirmation import Yes, confirm_by_name
 from scripts.output import Output, OutputFormat
 from scripts.provider import Branches  # noqa: TC001  as above
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.branches.provider import Branch
 
 _SMALLEST_CU: Final = 0.25
 
@@ -106,7 +111,8 @@ def reset(
     confirm_by_name(
         f"All changes made on {found.name} since it left its parent are lost.", found.name, yes=yes
     )
-    branches.show(branches.provider.reset(found.id), output_format)
+    changed = _with_protection_off(branches, found, lambda: branches.provider.reset(found.id))
+    branches.show(changed, output_format)
 
 
 @on_branches
@@ -138,7 +144,10 @@ def restore(
     )
     branches.announce(found)
     confirm_by_name(f"{found.name} goes back to {at.isoformat(timespec='seconds')}.", found.name, yes=yes)
-    branches.show(branches.provider.restore(found.id, at, preserve_as=preserve_as), output_format)
+    changed = _with_protection_off(
+        branches, found, lambda: branches.provider.restore(found.id, at, preserve_as=preserve_as)
+    )
+    branches.show(changed, output_format)
 
 
 @on_branches
@@ -152,16 +161,10 @@ def expire(
         ),
     ],
     *,
-    allow_default: AllowDefault = False,
-    allow_protected: AllowProtected = False,
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
-    """Let the provider delete a branch at a time, or never."""
+    """Let the provider delete a branch at a time, or never; neither the default nor a protected one."""
     found = branches.get(branch)
-    if at.at is not None:
-        require_permission(
-            found, Destruction.EXPIRE, allow_default=allow_default, allow_protected=allow_protected
-        )
     branches.announce(found)
     branches.show(branches.provider.set_expiry(found.id, at.at), output_format)
 
@@ -185,18 +188,37 @@ def delete(
     branches: Branches,
     branch: NamedBranch,
     *,
-    allow_default: AllowDefault = False,
     allow_protected: AllowProtected = False,
     yes: Yes = False,
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Delete a branch and its data; shows what it was."""
     found = branches.get(branch)
-    require_permission(
-        found, Destruction.DELETE, allow_default=allow_default, allow_protected=allow_protected
-    )
+    require_permission(found, Destruction.DELETE, allow_protected=allow_protected)
     branches.announce(found)
     confirm_by_name(f"{found.name} and its data are deleted.", found.name, yes=yes)
-    branches.provider.delete(found.id)
+    _with_protection_off(branches, found, lambda: branches.provider.delete(found.id))
     output.say(f"{found.name} is deleted")
     branches.show(found, output_format)
+
+
+def _with_protection_off(branches: Branches, found: Branch, change: Callable[[], Branch | None]) -> Branch:
+    """Change a branch whose protection, where it has one, a flag has lifted; return what it is then.
+
+    Providers change no protected branch. What is left of it is protected again, whatever happened.
+
+    Args:
+        branches: That it is one of.
+        found: As it was.
+        change: Returns what it made of the branch, or `None` when that is gone.
+    """
+    if not found.is_protected:
+        return change() or found
+    output.say(f"{found.name} is not protected until this is done")
+    branches.provider.protect(found.id, on=False)
+    try:
+        changed = change()
+    except BaseException:
+        branches.provider.protect(found.id, on=True)
+        raise
+    return branches.provider.protect(found.id, on=True) if changed else found

@@ -17,7 +17,6 @@ class Destruction(StrEnum):
     RESET = "reset"
     RESTORE = "restore"
     DELETE = "delete"
-    EXPIRE = "expire"
 
 
 def require_permission(
@@ -25,8 +24,7 @@ def require_permission(
 ) -> None:
     """Do nothing for a branch that may go; for the default and protected ones only with permission.
 
-    A permission is ours alone: the provider still refuses what it never does, such as deleting the
-    default branch.
+    Nothing permits to delete the default branch: no provider does that.
 
     Args:
         branch: As the provider describes it now.
@@ -37,6 +35,11 @@ def require_permission(
     Raises:
         BranchProtectedError: It is what was not allowed; nothing was sent.
     """
+    if branch.is_default and action is Destruction.DELETE:
+        raise BranchProtectedError(
+            f"will not delete {branch.name} ({branch.id}): it is the default branch",
+            hint="nothing was changed; first make another branch the default one, at the provider",
+        )
     refused = []
     if branch.is_default and not allow_default:
         refused.append(("the default branch", "--allow-default"))

@@ -225,16 +225,29 @@ class TestGuards:
     """What is too dear."""
 
     @pytest.mark.parametrize(
-        "command", [("reset",), ("delete",), ("restore", "--at", "5m"), ("expire", "2h")]
+        "command",
+        [("reset", "--yes"), ("delete", "--yes"), ("restore", "--at", "5m", "--yes"), ("expire", "2h")],
     )
     def test_default_branch_is_refused(self, on_branches, command) -> None:
-        """Even with `--yes`; the hint names the flag."""
+        """Even with `--yes`; the hint names the flag where there is one."""
         verb, *options = command
-        yes = [] if verb == "expire" else ["--yes"]
-        code, out, err = on_branches("branch", verb, "main", *options, *yes)
+        code, out, err = on_branches("branch", verb, "main", *options)
         assert (code, out) == (1, "")
         assert "error[BRANCH_PROTECTED]" in err
-        assert "--allow-default" in err
+        assert ("--allow-default" in err) == (verb in {"reset", "restore"})
+
+    def test_protected_branch_is_changed_with_the_flag(self, on_branches) -> None:
+        """And is protected again, also when it could not be done; a deleted one is gone."""
+        assert on_branches("branch", "create", "dear", "--protected")[0] == 0
+        allowed = ("dear", "--yes", "--allow-protected", "-o", "json")
+        code, out, err = on_branches("branch", "reset", *allowed)
+        assert code == 0, err
+        assert json.loads(out)["protected"]
+        assert on_branches("branch", "restore", *allowed, "--at", "520w")[0] == 1
+        assert json.loads(on_branches("branch", "get", "dear", "-o", "json")[1])["protected"]
+        assert on_branches("branch", "expire", "dear", "2h")[0] == 1
+        assert on_branches("branch", "delete", *allowed)[0] == 0
+        assert on_branches("branch", "get", "dear")[0] == 1
 
     def test_protected_branch_is_refused_until_it_is_no_longer(self, on_branches) -> None:
         """`protect` and `protect --off`."""

@@ -12,7 +12,7 @@ from tests.support.branches import branch
 
 
 class TestRequirePermission:
-    @pytest.mark.parametrize("action", Destruction)
+    @pytest.mark.parametrize("action", [Destruction.RESET, Destruction.RESTORE])
     def test_each_property_needs_its_own_flag(self, action):
         """The flags do not stand for one another."""
         for is_default, is_protected, default, protected in product([False, True], repeat=4):
@@ -25,6 +25,17 @@ class TestRequirePermission:
             hint = failure.value.hint or ""
             assert ("--allow-default" in hint) == (is_default and not default)
             assert ("--allow-protected" in hint) == (is_protected and not protected)
+
+    def test_default_branch_is_deleted_by_no_flag(self):
+        """No provider does it, so none is offered."""
+        with pytest.raises(BranchProtectedError) as failure:
+            require_permission(
+                branch("main", None, is_default=True),
+                Destruction.DELETE,
+                allow_default=True,
+                allow_protected=True,
+            )
+        assert "--allow" not in (failure.value.hint or "")
 
     def test_says_what_and_why(self):
         """By name and id, with the flags."""
