@@ -171,8 +171,16 @@ def left_running(root: Path) -> list[servers.Server]:
 
 
 def delete(root: Path) -> None:
-    """Delete all local branches, wherever their data lies; nothing may run."""
-    servers.remove_below(_own(root))
+    """Delete all local branches, wherever their data lies.
+
+    What another command has started since `stop` ends at once.
+    """
+    if not _own(root).exists():
+        return
+    with lock_file.waited_for(_start_lock(root)):
+        if (pid := lock_file.holder(_own(root) / "lock")) is not None:
+            processes.end(pid, signal.SIGKILL)
+        servers.remove_below(_own(root))
 
 
 def _own(root: Path) -> Path:

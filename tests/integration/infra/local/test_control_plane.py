@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from infra.http import HttpClient
-from infra.local import control_plane, names, processes
+from infra.local import control_plane, names, processes, servers
 from infra.local.errors import PoolerMissingError, ServerStartError
 from infra.local.home import Home
 from infra.local.own_folder import folder
@@ -202,6 +202,14 @@ class TestDelete:
         control_plane.delete(copy)
         assert control_plane.ensure_running(root, announce=lambda _: None).project_id == running.project_id
         control_plane.stop(root)
+
+    def test_what_another_command_started_meanwhile_ends(self, tmp_path):
+        """`bough down --delete` beside a command that starts: nothing runs over data that is gone."""
+        running = control_plane.ensure_running(tmp_path, announce=lambda _: None)
+        ran = servers.running_below(folder(tmp_path) / "neon")
+        control_plane.delete(tmp_path)
+        assert not any(processes.is_running(pid) for pid in (running.pid, *(each.pid for each in ran)))
+        assert not (folder(tmp_path) / "neon").exists()
 
     def test_all_data_is_gone_wherever_it_was(self, root):
         """As root it lies outside of the project's folder."""
