@@ -59,13 +59,14 @@ class TestRestore:
         provider.reset("one")
         assert api.asked.count(f"POST {PREFIX}/branches/br-1/restore") == 2
 
-    def test_moment_that_is_not_kept_is_said(self, one, neon, provider):
-        """Neon's own words, and what to do."""
+    def test_moment_that_is_not_kept_is_said(self, one, neon, provider, said):
+        """Neon's own words, and what to do; nothing claims that the present was kept."""
         refusal = error(400, "timestamp precedes the history retention period")
         neon.before = lambda request: refusal if request.method == "POST" else None
         with pytest.raises(errors.HistoryError, match="precedes") as caught:
             provider.restore("one", one)
         assert "later moment" in caught.value.hint
+        assert said == []
 
     def test_what_cannot_be_restored_is_refused_before_anything_is_sent(self, one, neon, api, provider):
         """Roots, parents, protected branches, names that are taken, moments to come."""
