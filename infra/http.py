@@ -38,7 +38,6 @@ from infra.http_requests import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-    from types import TracebackType
 
 #: Busy with the same thing, too many requests, unavailable: by Neon's API document, not begun.
 REFUSALS: Final = frozenset({423, 429, 503})
@@ -116,9 +115,7 @@ class HttpClient:
         """Return the client."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the client."""
         self.close()
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from infra.branches import lookup
+from infra.branches.creation import create_or_renew
 from infra.branches.guards import Destruction, require_permission
 from infra.branches.provider import BranchSpec, Compute
-from infra.branches.renewal import create_or_renew
 from scripts import moments, output
 from scripts.branch_options import AllowDefault, AllowProtected, NamedBranch, on_branches
 from scripts.completion import complete_branch

@@ -1,13 +1,15 @@
-"""Which branches are too dear to be changed or deleted without a word that allows it by name."""
+"""What is not done to the default branch, protected ones and parents, said before a provider is asked."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from infra.branches.errors import BranchProtectedError
+from infra.branches.errors import BranchError, BranchProtectedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.branches.provider import Branch
 
 
@@ -52,3 +54,56 @@ def require_permission(
             f"will not {action} {branch.name} ({branch.id}): it is {what}",
             hint=f"nothing was changed; if it is meant, add {flags}",
         )
+
+
+def refuse_default(branch: Branch, what: str) -> None:
+    """Refuse to touch the default branch.
+
+    Args:
+        branch: That is to be changed.
+        what: That is to be done, such as `be reset`.
+
+    Raises:
+        BranchProtectedError: It is the default branch.
+    """
+    if branch.is_default:
+        raise BranchProtectedError(
+            f"the branch {branch.name!r} is the default branch, and cannot {what}",
+            hint="did you mean another branch?",
+        )
+
+
+def refuse_protected(branch: Branch, what: str) -> None:
+    """Refuse to touch a protected branch.
+
+    Raises:
+        BranchProtectedError: It is protected.
+    """
+    if branch.is_protected:
+        raise BranchProtectedError(
+            f"the branch {branch.name!r} is protected, and cannot {what}",
+            hint=f"if it is meant, first run: bough branch protect {branch.name} --off",
+        )
+
+
+def refuse_parent(branch: Branch, branches: Sequence[Branch], what: str) -> None:
+    """Refuse to touch a branch that others were made from.
+
+    Raises:
+        BranchProtectedError: It has children; the message names them.
+    """
+    if children := [each.name for each in branches if each.parent_id == branch.id]:
+        raise BranchProtectedError(
+            f"the branch {branch.name!r} is the parent of {', '.join(children)}, and cannot {what}",
+            hint="delete those first",
+        )
+
+
+def refuse_taken(name: str, branches: Sequence[Branch]) -> None:
+    """Refuse a name that a branch has.
+
+    Raises:
+        BranchError: One has it.
+    """
+    if any(branch.name == name for branch in branches):
+        raise BranchError(f"there is a branch {name!r} already", hint="take another name")

@@ -101,20 +101,14 @@ def get(branches: Sequence[_Branch], wanted: str) -> _Branch:
     Raises:
         BranchNameMissingError: `wanted` is empty.
         BranchNameInvalidError: Several have this name.
-        BranchNotFoundError: There is none.
+        BranchNotFoundError: There is none; the hint has the nearest names.
     """
-    found = find(branches, wanted)
-    if found is None:
-        raise not_found(branches, wanted)
-    return found
-
-
-def not_found(branches: Sequence[_Named], wanted: str) -> BranchNotFoundError:
-    """Return the error for a branch that is not there; its hint has the nearest names."""
+    if found := find(branches, wanted):
+        return found
     names = [branch.name for branch in branches]
     nearest = difflib.get_close_matches(wanted, names, n=_NEAREST, cutoff=0.5)
     listed, what = (nearest, "did you mean") if nearest else (names[:_NEAREST], "there are")
     if len(names) > len(listed) and not nearest:
         listed.append("…")
     hint = f"{what} {', '.join(listed)}{'?' if nearest else ''}" if listed else "the project has no branches"
-    return BranchNotFoundError(f"there is no branch {wanted!r}", hint=hint)
+    raise BranchNotFoundError(f"there is no branch {wanted!r}", hint=hint)

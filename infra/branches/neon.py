@@ -7,20 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from api.database.connection_url import DirectUrl, PooledUrl
-from infra.branches import identity, lookup, neon_creation, neon_guards, provisioning, schema_dump
+from infra.branches import guards, identity, lookup, neon_creation, provisioning, schema_dump
 from infra.branches.errors import BranchError, NotSupportedError, ProviderAuthError
 from infra.branches.identity import BranchIdentity
-from infra.branches.moments import checked_expiry, checked_past, rfc3339
 from infra.branches.neon_access import NeonAccess
 from infra.branches.neon_api import NeonApi
 from infra.branches.neon_restore import restore
+from infra.branches.timestamps import checked_expiry, checked_past, rfc3339
 from infra.context import ProviderName
 from infra.deadline import Deadline
 from infra.http import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from infra.branches.neon_answers import NeonBranch
     from infra.branches.provider import Branch, BranchSpec, DatabaseRole
@@ -82,9 +81,7 @@ class NeonProvider:
         """Return the provider."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the provider."""
         self.close()
 
@@ -108,7 +105,7 @@ class NeonProvider:
 
     def list(self) -> Sequence[Branch]:
         """Return all branches, oldest first."""
-        return [branch.to_branch() for branch in self._api().branches()]
+        return _in_our_words(self._api().branches())
 
     def reset(self, branch: str) -> Branch:
         """Make the branch what its parent is now. Its own changes are lost, its URLs stay.
@@ -124,8 +121,8 @@ class NeonProvider:
                 f"the branch {found.name!r} has no parent to be reset to",
                 hint=f"restore it to a moment of its own past: bough branch restore {found.name} --at TIME",
             )
-        neon_guards.refuse_protected(found, "be reset")
-        neon_guards.refuse_parent(found, branches, "be reset")
+        guards.refuse_protected(found.to_branch(), "be reset")
+        guards.refuse_parent(found.to_branch(), _in_our_words(branches), "be reset")
         return self._restored(api, found, found.parent_id, {})
 
     def restore(self, branch: str, at: datetime, *, preserve_as: str | None = None) -> Branch:
@@ -139,10 +136,10 @@ class NeonProvider:
             preserve_as = lookup.checked_name(preserve_as)
         api = self._api()
         found, branches = _find(api, branch)
-        neon_guards.refuse_protected(found, "be restored")
+        guards.refuse_protected(found.to_branch(), "be restored")
         if preserve_as is None:
             preserve_as = f"{found.name[:200]}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        neon_guards.refuse_taken(preserve_as, branches)
+        guards.refuse_taken(preserve_as, _in_our_words(branches))
         restored = self._restored(
             api,
             found,
@@ -253,10 +250,15 @@ def _find(api: NeonApi, branch: str) -> tuple[NeonBranch, Sequence[NeonBranch]]:
     return lookup.get(branches, wanted), branches
 
 
-def _refuse_to_end(branch: NeonBranch, branches: Sequence[NeonBranch], what: str) -> None:
-    neon_guards.refuse_default(branch, what)
-    neon_guards.refuse_protected(branch, what)
-    neon_guards.refuse_parent(branch, branches, what)
+def _in_our_words(branches: Sequence[NeonBranch]) -> Sequence[Branch]:
+    return [branch.to_branch() for branch in branches]
+
+
+def _refuse_to_end(found: NeonBranch, branches: Sequence[NeonBranch], what: str) -> None:
+    branch = found.to_branch()
+    guards.refuse_default(branch, what)
+    guards.refuse_protected(branch, what)
+    guards.refuse_parent(branch, _in_our_words(branches), what)
 
 
 def _updated(api: NeonApi, branch: NeonBranch, changes: dict[str, object]) -> Branch:

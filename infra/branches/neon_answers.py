@@ -43,9 +43,10 @@ class NeonBranch(_Answer):
         return self.current_state not in busy and self.pending_state in {None, "", self.current_state}
 
     @property
-    def has_schema_only(self) -> bool:
-        """Whether it was made without data."""
-        return self.init_source == "schema-only"
+    def has_data(self) -> bool | None:
+        """Whether it was made with data; `None` for a root of which Neon does not say it."""
+        is_unsaid = self.init_source is None and not self.parent_id
+        return None if is_unsaid else self.init_source != "schema-only"
 
     def to_branch(self) -> Branch:
         """Return it in the kit's words."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from api.database.connection_url import ConnectionUrl, ConnectionUrlError
 from infra.branches import lookup
-from infra.branches.answers import read
 from infra.branches.errors import (
-    BranchBusyError,
     BranchError,
     BranchNameInvalidError,
     BranchNotFoundError,
@@ -32,17 +29,15 @@ from infra.branches.neon_answers import (
     Schema,
 )
 from infra.branches.neon_errors import translated
-from infra.http_errors import HttpAmbiguousError, HttpError
+from infra.branches.provider_api import ProviderApi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pydantic import BaseModel
-
     from infra.deadline import Deadline
     from infra.http import HttpClient
+    from infra.http_errors import HttpError
 
-_Answer = TypeVar("_Answer", bound="BaseModel")
 _Url = TypeVar("_Url", bound=ConnectionUrl)
 
 #: As Neon's API document has it: nothing else is ever put into a path.
@@ -56,12 +51,15 @@ _FIRST_POLL: Final = 0.1
 _LONGEST_POLL: Final = 1.0
 
 
-class NeonApi:
+class NeonApi(ProviderApi):
     """Requests about one project, all until one deadline.
 
     A branch is named by its id alone, and every id passes `_branch_id`: no request that must name a
     branch is built without one, since Neon would take it for one about the default branch.
     """
+
+    service = "Neon"
+    status_page = "neonstatus.com"
 
     def __init__(self, http: HttpClient, project_id: str, deadline: Deadline) -> None:
         """Send nothing yet.
@@ -73,9 +71,8 @@ class NeonApi:
             raise ProjectNotFoundError(
                 f"{project_id!r} is no project's id", hint="set the project's id as Neon's console shows it"
             )
-        self._http = http
+        super().__init__(http, "projects", project_id, deadline=deadline)
         self.project_id = project_id
-        self.deadline = deadline
 
     def branches(self) -> list[NeonBranch]:
         """Return all branches, oldest first."""
@@ -83,7 +80,7 @@ class NeonApi:
         query: dict[str, str | int | bool] = {"limit": _PAGE, "sort_by": "created_at", "sort_order": "asc"}
         seen: set[str] = set()
         while True:
-            page = self._ask(BranchPage, "branches", query=query)
+            page = self._get(BranchPage, "branches", query=query)
             branches |= {branch.id: branch for branch in page.branches}
             cursor = page.pagination.next
             # A cursor may come with the last page, with an empty one, or again and again.
@@ -94,7 +91,7 @@ class NeonApi:
 
     def branch(self, branch_id: str) -> NeonBranch:
         """Return a branch."""
-        return self._ask(BranchAnswer, "branches", _branch_id(branch_id)).branch
+        return self._get(BranchAnswer, "branches", _branch_id(branch_id)).branch
 
     def create_branch(
         self, parent_id: str, fields: Mapping[str, object], endpoint: Mapping[str, object]
@@ -106,28 +103,20 @@ class NeonApi:
             BranchConflictError: There is one of this name.
         """
         body = {"branch": {**fields, "parent_id": _branch_id(parent_id)}, "endpoints": [endpoint]}
-        return self._ask(BranchAnswer, "branches", method="POST", body=body)
+        return self._read(BranchAnswer, self._send("POST", "branches", body=body))
 
     def update_branch(self, branch_id: str, changes: Mapping[str, object]) -> BranchAnswer:
         """Set fields of a branch."""
-        return self._ask(
-            BranchAnswer,
-            "branches",
-            _branch_id(branch_id),
-            method="PATCH",
-            body={"branch": changes},
-            repeatable=True,
-        )
+        path = ("branches", _branch_id(branch_id))
+        return self._read(BranchAnswer, self._send("PATCH", *path, body={"branch": changes}, repeatable=True))
 
     def delete_branch(self, branch_id: str) -> Sequence[Operation]:
         """Begin to delete a branch; nothing is begun where it is gone."""
         try:
-            answer = self._ask(
-                OperationsAnswer, "branches", _branch_id(branch_id), method="DELETE", repeatable=True
-            )
+            answer = self._send("DELETE", "branches", _branch_id(branch_id), repeatable=True)
         except BranchNotFoundError:
             return ()
-        return answer.operations
+        return self._read(OperationsAnswer, answer).operations
 
     def restore_branch(self, branch_id: str, source_id: str, options: Mapping[str, object]) -> BranchAnswer:
         """Begin to replace a branch's data by that of another, or by its own of a moment ago.
@@ -136,11 +125,12 @@ class NeonApi:
             HttpAmbiguousError: It may have been begun.
         """
         body = {**options, "source_branch_id": _branch_id(source_id)}
-        return self._ask(BranchAnswer, "branches", _branch_id(branch_id), "restore", method="POST", body=body)
+        path = ("branches", _branch_id(branch_id), "restore")
+        return self._read(BranchAnswer, self._send("POST", *path, body=body))
 
     def endpoints(self, branch_id: str) -> Sequence[Endpoint]:
         """Return a branch's computes."""
-        return self._ask(Endpoints, "branches", _branch_id(branch_id), "endpoints").endpoints
+        return self._get(Endpoints, "branches", _branch_id(branch_id), "endpoints").endpoints
 
     def create_endpoint(self, branch_id: str, options: Mapping[str, object]) -> Sequence[Operation]:
         """Begin a compute of a branch.
@@ -150,11 +140,12 @@ class NeonApi:
             BranchConflictError: There is one for reading and writing.
         """
         body = {"endpoint": {"branch_id": _branch_id(branch_id), **options}}
-        return self._ask(OperationsAnswer, "endpoints", method="POST", body=body).operations
+        answer = self._send("POST", "endpoints", body=body, branch_id=branch_id)
+        return self._read(OperationsAnswer, answer).operations
 
     def databases(self, branch_id: str) -> Sequence[Database]:
         """Return a branch's databases."""
-        return self._ask(Databases, "branches", _branch_id(branch_id), "databases").databases
+        return self._get(Databases, "branches", _branch_id(branch_id), "databases").databases
 
     def connection_url(
         self, kind: type[_Url], branch_id: str, database: str, role: str, *, pooled: bool
@@ -166,7 +157,7 @@ class NeonApi:
             "role_name": role,
             "pooled": pooled,
         }
-        sealed = self._ask(ConnectionUri, "connection_uri", query=query, branch_id=branch_id).uri
+        sealed = self._get(ConnectionUri, "connection_uri", query=query, branch_id=branch_id).uri
         try:
             return kind.parse(sealed.get_secret_value())
         except ConnectionUrlError as error:
@@ -175,7 +166,7 @@ class NeonApi:
 
     def schema(self, branch_id: str, database: str) -> str:
         """Return the schema of a branch's database as SQL."""
-        return self._ask(Schema, "branches", _branch_id(branch_id), "schema", query={"db_name": database}).sql
+        return self._get(Schema, "branches", _branch_id(branch_id), "schema", query={"db_name": database}).sql
 
     def finish(self, operations: Sequence[Operation]) -> None:
         """Wait until Neon has done all this.
@@ -191,8 +182,9 @@ class NeonApi:
                     reason = operation.error or operation.status
                     message = f"Neon could not finish {operation.action}: {reason} (operation {operation.id})"
                     raise BranchError(message, hint="look at the project in Neon's console, then try again")
-                wait = self.pause(wait, f"Neon's {operation.action} (operation {operation.id})")
-                operation = self._ask(OperationAnswer, "operations", operation.id).operation
+                self.pause(wait, f"Neon's {operation.action} (operation {operation.id})")
+                wait = min(_LONGEST_POLL, wait * 1.5)
+                operation = self._get(OperationAnswer, "operations", operation.id).operation
 
     def settled(self, branch_id: str) -> NeonBranch:
         """Return the branch once nothing is being done to it.
@@ -202,62 +194,13 @@ class NeonApi:
         """
         branch, wait = self.branch(branch_id), _FIRST_POLL
         while not branch.is_settled:
-            wait = self.pause(wait, f"the branch {branch.name!r} ({branch.current_state})")
+            self.pause(wait, f"the branch {branch.name!r} ({branch.current_state})")
+            wait = min(_LONGEST_POLL, wait * 1.5)
             branch = self.branch(branch_id)
         return branch
 
-    def pause(self, seconds: float, what: str) -> float:
-        """Sleep, and return how long to sleep the next time.
-
-        Raises:
-            BranchBusyError: That would be beyond the deadline.
-        """
-        if not self.deadline.allows_look_after(seconds):
-            raise BranchBusyError(
-                f"{what} was not done after {self.deadline.seconds:g} s",
-                hint="it may still be: look again in a moment",
-            )
-        time.sleep(seconds)
-        return min(_LONGEST_POLL, seconds * 1.5)
-
-    def _ask(
-        self,
-        model: type[_Answer],
-        *path: str,
-        method: str = "GET",
-        query: Mapping[str, str | int | bool] | None = None,
-        body: Mapping[str, object] | None = None,
-        repeatable: bool | None = None,
-        branch_id: str | None = None,
-    ) -> _Answer:
-        """Send a request about the project, and read its answer.
-
-        Args:
-            model: Of the answer; one without a body is read as an empty object.
-            path: Below the project's.
-            method: In capitals.
-            query: Parameters.
-            body: To be sent as JSON.
-            repeatable: Whether doing it twice is the same as once; without it, only for GET.
-            branch_id: That the request names elsewhere than in its path.
-        """
-        try:
-            answer = self._http.request(
-                method,
-                "projects",
-                self.project_id,
-                *path,
-                query=query,
-                body=body,
-                repeatable=repeatable,
-                deadline=self.deadline,
-            )
-        except HttpAmbiguousError:
-            raise
-        except HttpError as error:
-            named = branch_id or (path[1] if path[0] == "branches" and len(path) > 1 else None)
-            raise translated(error, project_id=self.project_id, branch_id=named) from error
-        return read(model.model_validate, answer, service="Neon")
+    def _translated(self, error: HttpError, branch_id: str | None) -> BranchError:
+        return translated(error, project_id=self.project_id, branch_id=branch_id)
 
 
 def _branch_id(branch_id: str) -> str:

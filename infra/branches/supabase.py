@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from infra.branches import identity, lookup, moments, provisioning, supabase_guards, supabase_history
+from infra.branches import guards, identity, lookup, provisioning, supabase_history
 from infra.branches.errors import (
     BranchNotFoundError,
     NotSupportedError,
@@ -21,9 +21,10 @@ from infra.branches.identity import BranchIdentity
 from infra.branches.provider import DatabaseRole
 from infra.branches.schema_dump import compare, owned_schemas_sql
 from infra.branches.supabase_api import SupabaseApi
-from infra.branches.supabase_creation import found_or_made
+from infra.branches.supabase_creation import found_or_made, no_expiry, refuse_unsupported
+from infra.branches.supabase_progress import SupabaseProgress
 from infra.branches.supabase_urls import Hosting, SupabaseUrls
-from infra.branches.supabase_work import SupabaseWork
+from infra.branches.timestamps import checked_past
 from infra.context import ProviderName
 from infra.deadline import Deadline
 from infra.http import HttpClient
@@ -32,7 +33,6 @@ from infra.http_errors import HttpAmbiguousError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-    from types import TracebackType
 
     from api.database.connection_url import DirectUrl, PooledUrl
     from infra.branches.provider import Branch, BranchSpec
@@ -111,9 +111,7 @@ class SupabaseProvider:
         """Return the provider."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the provider."""
         self.close()
 
@@ -129,9 +127,7 @@ class SupabaseProvider:
     def create(self, spec: BranchSpec) -> Branch:
         """Return the branch of this name, made unless it exists; ready, with its application role."""
         lookup.checked_name(spec.name)
-        if spec.expires_at is not None:
-            raise supabase_guards.no_expiry()
-        supabase_guards.refuse_compute(spec.compute)
+        refuse_unsupported(spec)
         api = self._api()
         branch = found_or_made(api, spec, announce=self._announce, poll=self._poll)
         return self._usable(api, branch)
@@ -157,7 +153,7 @@ class SupabaseProvider:
             raise NotSupportedError(
                 f"the branch {found.name!r} has no parent to be reset to", hint="it is the default branch"
             )
-        supabase_guards.refuse_protected(found, "reset")
+        guards.refuse_protected(self._in_our_words(found), "be reset")
         self._announce(
             f"Supabase empties {found.name} and runs supabase/migrations on it: run yours afterwards"
         )
@@ -167,7 +163,7 @@ class SupabaseProvider:
             raise ProviderUnavailableError(
                 str(error), hint="run it again: twice is as good as once"
             ) from error
-        self._work(api, found).finished_run(run_id)
+        self._progress(api, found).finished_run(run_id)
         return self._usable(api, found)
 
     def restore(self, branch: str, at: datetime, *, preserve_as: str | None = None) -> Branch:
@@ -183,18 +179,18 @@ class SupabaseProvider:
                 "Supabase cannot keep a branch's present when it is restored",
                 hint="dump it with pg_dump first, and restore without a name to keep it under",
             )
-        at = moments.checked_past(at)
+        at = checked_past(at)
         api = self._api()
         found = self._find(api, branch)
         if not found.is_default:
-            supabase_guards.refuse_protected(found, "restored")
+            guards.refuse_protected(self._in_our_words(found), "be restored")
         supabase_history.refuse_unkept(api.backups(found.id), found.name, at)
-        work = self._work(api, found)
+        progress = self._progress(api, found)
         try:
             api.restore_branch(found.id, at)
         except HttpAmbiguousError as error:
             raise ProviderUnavailableError(str(error), hint="look at its state, then run it again") from error
-        work.begun()
+        progress.begun()
         return self._usable(api, found)
 
     def set_expiry(self, branch: str, at: datetime | None) -> Branch:
@@ -205,7 +201,7 @@ class SupabaseProvider:
         """
         lookup.required(branch)
         if at is not None:
-            raise supabase_guards.no_expiry()
+            raise no_expiry()
         api = self._api()
         found = self._find(api, branch)
         if found.deletion_scheduled_at is not None:
@@ -218,7 +214,7 @@ class SupabaseProvider:
         api = self._api()
         found = self._find(api, branch)
         if not on:
-            supabase_guards.refuse_default(found, "left unprotected")
+            guards.refuse_default(self._in_our_words(found), "be left unprotected")
         if found.persistent is not on:
             found = api.protect_branch(found.id, on=on)
         return self._in_our_words(found)
@@ -234,12 +230,12 @@ class SupabaseProvider:
         found = lookup.find(api.branches(), wanted)
         if found is None:
             return
-        supabase_guards.refuse_default(found, "deleted")
-        supabase_guards.refuse_protected(found, "deleted")
+        guards.refuse_default(self._in_our_words(found), "be deleted")
+        guards.refuse_protected(self._in_our_words(found), "be deleted")
         # Gone by somebody else's request, or by one of ours whose answer was lost.
         with suppress(BranchNotFoundError):
             api.delete_branch(found.id)
-        self._work(api, found).gone()
+        self._progress(api, found).gone()
 
     def direct_url(self, branch: str, role: DatabaseRole) -> DirectUrl:
         """Return the direct connection string, or the session pooler's where the network has no IPv6."""
@@ -267,15 +263,17 @@ class SupabaseProvider:
         lookup.required(branch)
         return lookup.get(api.branches(), branch)
 
-    def _work(self, api: SupabaseApi, branch: SupabaseBranch) -> SupabaseWork:
-        return SupabaseWork(api, name=branch.name, ref=branch.id, announce=self._announce, poll=self._poll)
+    def _progress(self, api: SupabaseApi, branch: SupabaseBranch) -> SupabaseProgress:
+        return SupabaseProgress(
+            api, name=branch.name, ref=branch.id, announce=self._announce, poll=self._poll
+        )
 
     def _in_our_words(self, branch: SupabaseBranch) -> Branch:
         return branch.to_branch(self._project_ref)
 
     def _usable(self, api: SupabaseApi, branch: SupabaseBranch) -> Branch:
         """Return the branch once Supabase is done with it and both roles can log in both ways."""
-        detail = self._work(api, branch).finished()
+        detail = self._progress(api, branch).finished()
         found = self._in_our_words(branch.model_copy(update={"preview_project_status": detail.status}))
         provisioning.provision(
             self._urls.of_branch(api, detail),

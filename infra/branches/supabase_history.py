@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infra.branches.errors import HistoryError
-from infra.branches.moments import rfc3339
+from infra.branches.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from infra.branches.supabase_answers import Backups

@@ -39,7 +39,7 @@ class TestCreate:
             "connection_uri",
             "connection_uri",
         ]
-        with pytest.raises(BranchDiffersError, match="with the schema only, not with the data"):
+        with pytest.raises(BranchDiffersError, match="made without data, not with"):
             provider.create(BranchSpec("empty"))
         provider.delete("empty")
 

@@ -71,7 +71,7 @@ class TestCreate:
                 "expires at 2027-01-01T00:00:00Z, not never",
                 "first run: bough branch expire one never",
             ),
-            ({"init_source": "schema-only"}, "with the schema only, not with the data", "branch delete one"),
+            ({"init_source": "schema-only"}, "made without data, not with", "branch delete one"),
         ],
     )
     def test_other_branch_of_that_name_is_refused(self, neon, provider, there, message, hint):

@@ -105,7 +105,7 @@ class TestCreate:
 
     def test_branch_without_data_is_not_taken_for_one_with(self, provider, feature):
         """What it was made with cannot be changed: it says how to go on."""
-        with pytest.raises(BranchDiffersError, match="no data") as caught:
+        with pytest.raises(BranchDiffersError, match="made without data") as caught:
             provider.create(BranchSpec("feature", with_data=True))
         assert "bough branch delete feature" in caught.value.hint
 

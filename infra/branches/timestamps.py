@@ -8,27 +8,22 @@ from typing import Final
 from infra.branches.errors import MomentInvalidError
 
 #: Neon's longest (its guide to branch expiration).
-LONGEST_EXPIRY: Final = timedelta(days=30)
-
-
-def whole_seconds(at: datetime) -> datetime:
-    """Return the moment in UTC without its fraction: Neon keeps expiry in seconds."""
-    return at.astimezone(UTC).replace(microsecond=0)
+_LONGEST_EXPIRY: Final = timedelta(days=30)
 
 
 def checked_expiry(at: datetime) -> datetime:
-    """Return the moment in whole seconds, UTC.
+    """Return the moment in UTC without its fraction: Neon keeps expiry in seconds.
 
     Raises:
-        MomentInvalidError: It has no time zone, has passed, or is further away than `LONGEST_EXPIRY`.
+        MomentInvalidError: It has no time zone, has passed, or is further away than 30 days.
     """
-    at = whole_seconds(_in_utc(at))
+    at = _in_utc(at).replace(microsecond=0)
     now = datetime.now(UTC)
     if at <= now:
         raise MomentInvalidError(f"a branch cannot expire at {rfc3339(at)}, which has passed")
-    if at > now + LONGEST_EXPIRY:
+    if at > now + _LONGEST_EXPIRY:
         raise MomentInvalidError(
-            f"a branch cannot expire at {rfc3339(at)}, more than {LONGEST_EXPIRY.days} days from now",
+            f"a branch cannot expire at {rfc3339(at)}, more than {_LONGEST_EXPIRY.days} days from now",
             hint="give a nearer time, or none and delete it yourself",
         )
     return at

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LAG: Final = 60.0
 
 
-class SupabaseWork:
+class SupabaseProgress:
     """Waits for one branch, and says so whenever it changes what it waits for."""
 
     def __init__(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from infra.branches.errors import MomentInvalidError
-from infra.branches.moments import checked_expiry, checked_past
+from infra.branches.timestamps import checked_expiry, checked_past
 
 
 def ahead_of_utc(hours: int) -> timezone:
