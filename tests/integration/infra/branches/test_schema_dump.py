@@ -60,11 +60,13 @@ class TestSchemaSql:
         """Everybody may read command lines: pg_dump gets the password another way."""
         password = shop.libpq().split(":")[2].split("@")[0]
         seen = []
-        dumping = threading.Thread(target=schema_sql, args=(shop,))
-        dumping.start()
-        while dumping.is_alive():
-            processes = psutil.process_iter(["name", "cmdline"])
-            seen += [each.info["cmdline"] or [] for each in processes if each.info["name"] == "pg_dump"]
+        with psycopg.connect(shop.libpq()) as connection:
+            connection.execute("LOCK TABLE customers")  # until then pg_dump waits, however late we look
+            dumping = threading.Thread(target=schema_sql, args=(shop,))
+            dumping.start()
+            while dumping.is_alive() and not seen:
+                children = psutil.Process().children()
+                seen = [each.cmdline() for each in children if each.name() == "pg_dump"]
         dumping.join()
         assert seen
         assert not [line for line in seen if any(password in argument for argument in line)]
