@@ -23,6 +23,7 @@ from infra.http_answers import Answer, error_of, retry_after, text_of
 from infra.http_errors import (
     HttpAmbiguousError,
     HttpConfigurationError,
+    HttpError,
     HttpNotConnectedError,
     HttpStatusError,
     HttpUnreachableError,
@@ -161,9 +162,16 @@ class HttpClient:
             repeatable=method == "GET" if repeatable is None else repeatable,
             deadline=deadline or Deadline(self._deadline),
         )
+        failure: HttpError | None = None
         for attempt in stamina.retry_context(on=self._backoff(once), attempts=None, timeout=None):
             with attempt:
-                return self._send(once)
+                if failure and not once.deadline.remaining():
+                    raise failure  # the wait took longer than planned, and all that was left
+                try:
+                    return self._send(once)
+                except HttpError as error:
+                    failure = error
+                    raise
         raise AssertionError("the last try returns or raises")
 
     def _send(self, once: HttpRequest) -> Answer:

@@ -123,6 +123,15 @@ class TestTriedAgain:
         assert caught.value.hint == "gave up after 0.2 s; try again later"
         assert len(said) >= 2
 
+    def test_wait_that_took_all_that_was_left_hides_no_reason(self, api, monkeypatch):
+        """On a busy machine a wait may outlast the deadline: what is raised is what went wrong before it."""
+        monkeypatch.setattr(http_module, "_FIRST_WAIT", 0.01)
+        api.stop()
+        busy = HttpClient(api.url, TOKEN, service="Neon", announce=lambda _: time.sleep(0.2))
+        with busy as client, pytest.raises(HttpUnreachableError, match="cannot be reached") as caught:
+            client.request("GET", "a", deadline=Deadline(0.1))
+        assert caught.value.hint == "gave up after 0.1 s; try again later"
+
     def test_nobody_waits_long_for_what_does_not_listen(self, client, api, said, monkeypatch):
         """A mistyped address does not hold a command until its deadline."""
         monkeypatch.setattr(http_module, "_CONNECT_PATIENCE", 0.2)
