@@ -169,10 +169,19 @@ class _Side(asyncio.BufferedProtocol):
 class _Client(_Side):
     """The side that connected to the public port."""
 
+    def __init__(self, forwarder: Forwarder) -> None:
+        super().__init__(forwarder)
+        self._connecting: asyncio.Task[None] | None = None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.transport.pause_reading()
-        self._connecting = self._forwarder.add(self)
+        # Up to Python 3.11.2 reading begins right after this method, paused or not.
+        asyncio.get_running_loop().call_soon(self._wait)
+
+    def _wait(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+            self._connecting = self._forwarder.add(self)
 
     async def connect(self, port: int) -> None:
         """Get a server and let the data flow."""
@@ -190,5 +199,6 @@ class _Client(_Side):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._connecting.cancel()
+        if self._connecting is not None:
+            self._connecting.cancel()
         self._forwarder.discard(self)
