@@ -192,7 +192,7 @@ def _local(
 def _neon(
     context: Context, project_id: str, token: str, base_url: str, announce: Callable[[str], None]
 ) -> AbstractContextManager[BranchProvider]:
-    from infra.branches.neon import NeonProvider  # noqa: PLC0415  its models take time that --help need not pay
+    from infra.branches.neon.provider import NeonProvider  # noqa: PLC0415  its models take time that --help need not pay
 
     return NeonProvider(
         project_id,
@@ -208,7 +208,7 @@ def _neon(
 def _supabase(
     context: Context, project_id: str, token: str, announce: Callable[[str], None]
 ) -> AbstractContextManager[BranchProvider]:
-    from infra.branches.supabase import SupabaseProvider  # noqa: PLC0415  as above
+    from infra.branches.supabase.provider import SupabaseProvider  # noqa: PLC0415  as above
 
     return SupabaseProvider(
         project_id,

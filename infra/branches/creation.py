@@ -29,7 +29,7 @@ _TRIES: Final = 3
 _NAMED: Final = 5
 
 
-def made_or_found(
+def ask_until_there(
     api: ProviderApi,
     name: str,
     *,

@@ -1,6 +1,6 @@
 """What every host of database branches can do, in the words of this kit.
 
-An adapter (`neon.py`, `supabase.py`) puts it into its provider's terms; the local world has none of
+An adapter (`neon`, `supabase`) puts it into its provider's terms; the local world has none of
 its own: there the Neon adapter speaks to our control plane.
 """
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from infra.branches.neon import NeonProvider
+    from infra.branches.neon.provider import NeonProvider
     from infra.http import HttpClient
 
 #: Seconds: for a start on a busy machine; for an end, in which each PostgreSQL writes a checkpoint;
@@ -123,7 +123,7 @@ def provider(
     running: ControlPlane, announce: Callable[[str], None], *, application_role: str = names.APPLICATION
 ) -> NeonProvider:
     """Return the adapter of the project's branches: Neon's own, speaking to this machine."""
-    from infra.branches.neon import NeonProvider  # noqa: PLC0415  its models take time that --help need not pay
+    from infra.branches.neon.provider import NeonProvider  # noqa: PLC0415  its models take time that --help need not pay
 
     return NeonProvider(
         running.project_id,

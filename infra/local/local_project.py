@@ -9,7 +9,7 @@ from infra.deadline import Deadline
 from infra.local import names
 
 if TYPE_CHECKING:
-    from infra.branches.neon_api import NeonApi
+    from infra.branches.neon.api import NeonApi
     from infra.http import HttpClient
 
 #: Seconds until its first branch is there, on a busy machine.
@@ -28,7 +28,7 @@ def make(client: HttpClient, name: str) -> str:
     Raises:
         BranchError: The branch could not be made, and there is no project; the message says why.
     """
-    from infra.branches.neon_answers import OperationsAnswer  # noqa: PLC0415  see `_api`
+    from infra.branches.neon.answers import OperationsAnswer  # noqa: PLC0415  see `_api`
 
     branch = {"name": names.MAIN, "database_name": names.DATABASE, "role_name": names.OWNER}
     made = client.request("POST", "projects", body={"project": {"name": name, "branch": branch}}).json()
@@ -56,6 +56,6 @@ def await_main(client: HttpClient, project_id: str) -> None:
 
 def _api(client: HttpClient, project_id: str) -> NeonApi:
     # Imported here: its models take time that `--help` need not pay.
-    from infra.branches.neon_api import NeonApi  # noqa: PLC0415  see above
+    from infra.branches.neon.api import NeonApi  # noqa: PLC0415  see above
 
     return NeonApi(client, project_id, Deadline(_PATIENCE))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from infra.branches.neon import NeonProvider
+from infra.branches.neon.provider import NeonProvider
 from infra.branches.provider import DatabaseRole
-from infra.branches.supabase import SupabaseProvider
-from infra.branches.supabase_urls import Hosting
+from infra.branches.supabase.provider import SupabaseProvider
+from infra.branches.supabase.urls import Hosting
 from tests.support.neon_api import NeonApi, neon_api
 from tests.support.published_schema import published_schema
 from tests.support.recording_proxy import RecordingProxy

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra import link
-from infra.branches.neon import NeonProvider
+from infra.branches.neon.provider import NeonProvider
 from infra.branches.provider import BranchSpec
 from scripts import cli
 from tests.support.neon_api import neon_api

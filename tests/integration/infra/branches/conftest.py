@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.branches import neon_api, neon_creation, neon_restore
-from infra.branches.neon import NeonProvider
+from infra.branches.neon import api as neon_requests
+from infra.branches.neon import creation, restore
+from infra.branches.neon.provider import NeonProvider
 from infra.branches.provider import BranchSpec
 from tests.support.branch_hosts import neon_host, supabase_host
 from tests.support.scripted_api import ScriptedApi
@@ -45,10 +46,10 @@ def said():
 def provider(api, said, monkeypatch):
     """The adapter on that server, quick, not connecting to any database."""
     monkeypatch.setattr("infra.http._FIRST_WAIT", 0.01)
-    monkeypatch.setattr(neon_api, "_FIRST_POLL", 0.01)
-    monkeypatch.setattr(neon_creation, "_PAUSE", 0.01)
-    monkeypatch.setattr(neon_restore, "_PAUSE", 0.01)
-    monkeypatch.setattr("infra.branches.neon.provisioning.provision", lambda *_, **__: None)
+    monkeypatch.setattr(neon_requests, "_FIRST_POLL", 0.01)
+    monkeypatch.setattr(creation, "_PAUSE", 0.01)
+    monkeypatch.setattr(restore, "_PAUSE", 0.01)
+    monkeypatch.setattr("infra.branches.provisioning.provision", lambda *_, **__: None)
     with NeonProvider(PROJECT, "key", base_url=api.url, announce=said.append, deadline=3.0) as provider:
         yield provider
 

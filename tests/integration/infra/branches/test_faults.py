@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from infra.branches.errors import HistoryError
-from infra.branches.neon import NeonProvider
+from infra.branches.neon.provider import NeonProvider
 from infra.branches.provider import BranchSpec, DatabaseRole
 from tests.support.neon_api import neon_api
 

@@ -12,7 +12,7 @@ from infra.branches import identity, sweep
 from infra.branches.adoption import adopt
 from infra.branches.errors import TargetError
 from infra.branches.identity import BranchIdentity
-from infra.branches.neon import NeonProvider
+from infra.branches.neon.provider import NeonProvider
 from infra.branches.provider import BranchSpec, DatabaseRole
 from infra.branches.pull_requests import GivenPullRequests
 from infra.context import ProviderName

@@ -9,7 +9,7 @@ from infra.branches.errors import HistoryError
 from infra.branches.timestamps import rfc3339
 
 if TYPE_CHECKING:
-    from infra.branches.supabase_answers import Backups
+    from infra.branches.supabase.answers import Backups
 
 
 def refuse_unkept(backups: Backups, name: str, at: datetime) -> None:

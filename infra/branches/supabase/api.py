@@ -14,7 +14,7 @@ from infra.branches.errors import (
     TargetError,
 )
 from infra.branches.provider_api import ProviderApi
-from infra.branches.supabase_answers import (
+from infra.branches.supabase.answers import (
     Backups,
     BegunRun,
     BranchDetail,
@@ -23,7 +23,7 @@ from infra.branches.supabase_answers import (
     Run,
     SupabaseBranch,
 )
-from infra.branches.supabase_errors import translated
+from infra.branches.supabase.errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from infra.branches import lookup
-from infra.branches.creation import limit_reached, made_or_found, refuse_different
+from infra.branches.creation import ask_until_there, limit_reached, refuse_different
 from infra.branches.errors import (
     BranchError,
     BranchLimitError,
@@ -20,8 +20,8 @@ from infra.http_errors import HttpAmbiguousError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infra.branches.neon_answers import NeonBranch
-    from infra.branches.neon_api import NeonApi
+    from infra.branches.neon.answers import NeonBranch
+    from infra.branches.neon.api import NeonApi
     from infra.branches.provider import BranchSpec, Compute
 
 #: By Neon's API document: compute units, and seconds besides 0 (its default) and -1 (never).
@@ -31,7 +31,7 @@ _SUSPEND_AFTER: Final = range(60, 604_800 + 1)
 _PAUSE: Final = 1.0
 
 
-def create(api: NeonApi, spec: BranchSpec, announce: Callable[[str], None]) -> NeonBranch:
+def found_or_made(api: NeonApi, spec: BranchSpec, announce: Callable[[str], None]) -> NeonBranch:
     """Return the branch of this name, made unless it exists, with a compute, nothing under way on it.
 
     Raises:
@@ -77,7 +77,7 @@ def create(api: NeonApi, spec: BranchSpec, announce: Callable[[str], None]) -> N
     _refuse_expiring(parent, spec)
     lookup.refuse_id(branches, spec.name)
     try:
-        return made_or_found(api, spec.name, make=make, find=find, announce=announce, pause=_PAUSE)
+        return ask_until_there(api, spec.name, make=make, find=find, announce=announce, pause=_PAUSE)
     except BranchLimitError as refused:
         raise limit_reached([branch.to_branch() for branch in api.branches()], refused) from refused
 

@@ -14,7 +14,7 @@ from infra.branches.errors import (
     ProjectNotFoundError,
     ProviderUnavailableError,
 )
-from infra.branches.neon_answers import (
+from infra.branches.neon.answers import (
     BranchAnswer,
     BranchPage,
     ConnectionUri,
@@ -28,7 +28,7 @@ from infra.branches.neon_answers import (
     OperationsAnswer,
     Schema,
 )
-from infra.branches.neon_errors import translated
+from infra.branches.neon.errors import translated
 from infra.branches.provider_api import ProviderApi
 
 if TYPE_CHECKING:

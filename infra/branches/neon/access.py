@@ -12,7 +12,7 @@ from infra.branches.provider import DatabaseRole
 from infra.branches.provisioning import BranchUrls, password_of
 
 if TYPE_CHECKING:
-    from infra.branches.neon_api import NeonApi
+    from infra.branches.neon.api import NeonApi
 
 _Url = TypeVar("_Url", bound=ConnectionUrl)
 

@@ -16,8 +16,8 @@ from infra.branches.provisioning import BranchUrls
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infra.branches.supabase_answers import BranchDetail, PoolerConfig
-    from infra.branches.supabase_api import SupabaseApi
+    from infra.branches.supabase.answers import BranchDetail, PoolerConfig
+    from infra.branches.supabase.api import SupabaseApi
 
 _DATABASE: Final = "postgres"
 #: Seconds for a try whether the network reaches the direct host.

@@ -7,15 +7,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from infra.branches.errors import BranchBusyError, BranchError, BranchNotFoundError
-from infra.branches.supabase_answers import FAILED, HEALTHY, PAUSED
+from infra.branches.supabase.answers import FAILED, HEALTHY, PAUSED
 from infra.deadline import Deadline
 from infra.http_errors import HttpAmbiguousError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.branches.supabase_answers import BranchDetail, Run
-    from infra.branches.supabase_api import SupabaseApi
+    from infra.branches.supabase.answers import BranchDetail, Run
+    from infra.branches.supabase.api import SupabaseApi
 
 #: Seconds in which a branch that was just made or deleted may still seem not to be, or to be.
 _LAG: Final = 60.0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from infra.branches.errors import BranchError, ProviderUnavailableError
-from infra.branches.neon_errors import history_translated
+from infra.branches.neon.errors import history_translated
 from infra.http_errors import HttpAmbiguousError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from infra.branches.neon_answers import NeonBranch
-    from infra.branches.neon_api import NeonApi
+    from infra.branches.neon.answers import NeonBranch
+    from infra.branches.neon.api import NeonApi
 
 #: How often it is asked for before its answers count as lost for good.
 _TRIES: Final = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from infra.branches import lookup
-from infra.branches.creation import limit_reached, made_or_found, refuse_different
+from infra.branches.creation import ask_until_there, limit_reached, refuse_different
 from infra.branches.errors import (
     BranchConflictError,
     BranchError,
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.branches.provider import BranchSpec
-    from infra.branches.supabase_answers import SupabaseBranch
-    from infra.branches.supabase_api import SupabaseApi
+    from infra.branches.supabase.answers import SupabaseBranch
+    from infra.branches.supabase.api import SupabaseApi
 
 #: How often a branch is looked for in between: Supabase may be at work on it unseen for a while.
 _LOOKS: Final = 3
@@ -74,7 +74,7 @@ def found_or_made(
     if found is None:
         lookup.refuse_id(branches, name)
         try:
-            found = made_or_found(
+            found = ask_until_there(
                 api,
                 name,
                 make=lambda: _make(api, spec, name),

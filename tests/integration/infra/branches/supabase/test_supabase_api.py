@@ -15,9 +15,9 @@ from infra.branches.errors import (
     TargetError,
 )
 from infra.branches.provider import BranchSpec, DatabaseRole
-from infra.branches.supabase import SupabaseProvider
-from infra.branches.supabase_api import SupabaseApi
-from infra.branches.supabase_urls import Hosting
+from infra.branches.supabase.api import SupabaseApi
+from infra.branches.supabase.provider import SupabaseProvider
+from infra.branches.supabase.urls import Hosting
 from infra.deadline import Deadline
 from infra.http import HttpClient
 from tests.support.scripted_api import Reply, ScriptedApi

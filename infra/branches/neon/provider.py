@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from api.database.connection_url import DirectUrl, PooledUrl
-from infra.branches import guards, identity, lookup, neon_creation, provisioning, schema_dump
+from infra.branches import guards, identity, lookup, provisioning, schema_dump
 from infra.branches.errors import BranchError, NotSupportedError, ProviderAuthError
 from infra.branches.identity import BranchIdentity
-from infra.branches.neon_access import NeonAccess
-from infra.branches.neon_api import NeonApi
-from infra.branches.neon_restore import restore
+from infra.branches.neon.access import NeonAccess
+from infra.branches.neon.api import NeonApi
+from infra.branches.neon.creation import found_or_made
+from infra.branches.neon.restore import restore
 from infra.branches.timestamps import checked_expiry, checked_past, rfc3339
 from infra.context import ProviderName
 from infra.deadline import Deadline
@@ -21,7 +22,7 @@ from infra.http import HttpClient
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infra.branches.neon_answers import NeonBranch
+    from infra.branches.neon.answers import NeonBranch
     from infra.branches.provider import Branch, BranchSpec, DatabaseRole
 
 BASE_URL: Final = "https://console.neon.tech/api/v2"
@@ -97,7 +98,7 @@ class NeonProvider:
     def create(self, spec: BranchSpec) -> Branch:
         """Return the branch of this name, made unless it exists; ready, with its application role."""
         api = self._api()
-        return self._provisioned(api, neon_creation.create(api, spec, self._announce))
+        return self._provisioned(api, found_or_made(api, spec, self._announce))
 
     def get(self, branch: str) -> Branch:
         """Return a branch."""
@@ -129,7 +130,9 @@ class NeonProvider:
         """Take the branch back to a moment of its own past.
 
         Neon always keeps the present as another branch, the new parent of the branch's children:
-        without `preserve_as` under the branch's name with the time of the restore.
+        without `preserve_as` under the branch's name with the time of the restore. That one has no
+        compute, so nobody can log in to it. Its application role still has the password from before the
+        restore: once it is given a compute, `provision` it.
         """
         at = checked_past(at)
         if preserve_as is not None:

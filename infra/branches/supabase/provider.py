@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from infra.branches import guards, identity, lookup, provisioning, supabase_history
+from infra.branches import guards, identity, lookup, provisioning
 from infra.branches.errors import (
     BranchNotFoundError,
     NotSupportedError,
@@ -20,10 +20,11 @@ from infra.branches.errors import (
 from infra.branches.identity import BranchIdentity
 from infra.branches.provider import DatabaseRole
 from infra.branches.schema_dump import compare, owned_schemas_sql
-from infra.branches.supabase_api import SupabaseApi
-from infra.branches.supabase_creation import found_or_made, no_expiry, refuse_unsupported
-from infra.branches.supabase_progress import SupabaseProgress
-from infra.branches.supabase_urls import Hosting, SupabaseUrls
+from infra.branches.supabase.api import SupabaseApi
+from infra.branches.supabase.creation import found_or_made, no_expiry, refuse_unsupported
+from infra.branches.supabase.history import refuse_unkept
+from infra.branches.supabase.progress import SupabaseProgress
+from infra.branches.supabase.urls import Hosting, SupabaseUrls
 from infra.branches.timestamps import checked_past
 from infra.context import ProviderName
 from infra.deadline import Deadline
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from api.database.connection_url import DirectUrl, PooledUrl
     from infra.branches.provider import Branch, BranchSpec
-    from infra.branches.supabase_answers import SupabaseBranch
+    from infra.branches.supabase.answers import SupabaseBranch
 
 BASE_URL: Final = "https://api.supabase.com"
 
@@ -184,7 +185,7 @@ class SupabaseProvider:
         found = self._find(api, branch)
         if not found.is_default:
             guards.refuse_protected(self._in_our_words(found), "be restored")
-        supabase_history.refuse_unkept(api.backups(found.id), found.name, at)
+        refuse_unkept(api.backups(found.id), found.name, at)
         progress = self._progress(api, found)
         try:
             api.restore_branch(found.id, at)

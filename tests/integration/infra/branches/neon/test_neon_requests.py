@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.branches import errors
-from infra.branches.neon import NeonProvider
+from infra.branches.neon.provider import NeonProvider
 from infra.branches.provider import BranchSpec, BranchState, DatabaseRole
 from tests.support.scripted_api import Reply
 from tests.support.scripted_neon import PROJECT, branch, error, main

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from infra.branches.errors import BranchDiffersError, TargetError
-from infra.branches.neon_api import NeonApi
+from infra.branches.neon.api import NeonApi
 from infra.branches.provider import BranchSpec, DatabaseRole
 
 

@@ -1,0 +1,1 @@
+"""Branches at Neon, and on this machine."""
