@@ -10,17 +10,22 @@ if TYPE_CHECKING:
 
     from api.database.timeouts import Timeouts
 
-_ATTRIBUTES = """
+_EXCESS = """
 SELECT array_remove(ARRAY[
          CASE WHEN rolsuper THEN 'is superuser' END,
+         CASE WHEN rolbypassrls THEN 'is above row level security' END,
          CASE WHEN rolcreaterole THEN 'can create roles' END,
          CASE WHEN rolcreatedb THEN 'can create databases' END,
-         CASE WHEN rolbypassrls THEN 'is above row level security' END,
          CASE WHEN rolreplication THEN 'can replicate' END,
          CASE WHEN has_database_privilege(current_database(), 'CREATE') THEN 'can create schemas' END,
          CASE WHEN has_database_privilege(current_database(), 'TEMPORARY')
               THEN 'can create temporary tables' END,
-         CASE WHEN has_schema_privilege('public', 'CREATE') THEN 'can create tables' END
+         CASE WHEN has_schema_privilege('public', 'CREATE') THEN 'can create tables' END,
+         (SELECT 'owns ' || string_agg(relname, ', ') FROM (
+            SELECT relname FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+              AND pg_has_role(relowner, 'USAGE')
+            ORDER BY relname LIMIT 3) AS owned)
        ], NULL)
        || ARRAY(SELECT 'is a member of ' || granted.rolname
                 FROM pg_auth_members JOIN pg_roles granted ON granted.oid = roleid
@@ -73,8 +78,13 @@ def read_rights(connection: psycopg.Connection[tuple[Any, ...]], owner: str) -> 
         connection: Of the role.
         owner: Owns the tables that it is to use.
     """
-    (excess,) = connection.execute(_ATTRIBUTES).fetchone() or ([],)
     names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "jit"]
     settings = dict(connection.execute(_SETTINGS, [names]).fetchall())
     (lacking,) = connection.execute(_LACKING, {"owner": owner}).fetchone() or (1,)
-    return Rights(tuple(excess), settings, lacking)
+    return Rights(excess_rights(connection), settings, lacking)
+
+
+def excess_rights(connection: psycopg.Connection[tuple[Any, ...]]) -> tuple[str, ...]:
+    """Return, in words, what the connection's role may do that requests never need."""
+    (excess,) = connection.execute(_EXCESS).fetchone() or ([],)
+    return tuple(excess)

@@ -161,7 +161,8 @@ def _refuse_excess(rights: Rights, application: str) -> None:
         return
     raise BranchError(
         f"the application role {application!r} may do more than it must: {', '.join(rights.excess)}",
-        hint="a role made in Neon's console or API joins neon_superuser: drop it there, and run this again",
+        hint="drop it, after REASSIGN OWNED if it owns tables, and run this again: a role made in Neon's "
+        "console or API joins neon_superuser",
     )
 
 

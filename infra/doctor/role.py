@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from infra.branches.application_rights import excess_rights
+from infra.branches.application_role import own_role
 from infra.doctor.checks import failed, ok, warning
 
 if TYPE_CHECKING:
@@ -16,33 +18,6 @@ _LIMITS: Final = (
     f"{_PROVISION} with the defaults; for others ALTER ROLE, and tell the application by"
     " BOUGH_STATEMENT_TIMEOUT, BOUGH_LOCK_TIMEOUT and BOUGH_IDLE_IN_TRANSACTION_TIMEOUT"
 )
-
-#: What the role may do that requests never need, a line each; NULL lines are not so.
-_TOO_MUCH: Final = """
-SELECT unnest(ARRAY[
-    CASE WHEN rolsuper THEN 'is a superuser' END,
-    CASE WHEN rolbypassrls THEN 'bypasses row-level security' END,
-    CASE WHEN rolcreaterole THEN 'creates roles' END,
-    CASE WHEN rolcreatedb THEN 'creates databases' END,
-    CASE WHEN rolreplication THEN 'replicates' END,
-    CASE WHEN has_schema_privilege('public', 'CREATE') THEN 'creates tables in the schema public' END,
-    CASE WHEN has_database_privilege(current_database(), 'CREATE') THEN 'creates schemas' END,
-    (SELECT 'owns ' || string_agg(relname, ', ') FROM (
-        SELECT relname FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-        AND pg_has_role(relowner, 'USAGE')
-        ORDER BY relname LIMIT 3) AS owned),
-    (SELECT 'writes ' || string_agg(relname, ', ') FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-        AND (relname = 'alembic_version' OR relname LIKE 'bough\\_%')
-        AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')),
-    (SELECT 'is a member of ' || string_agg(rolname, ', ') FROM pg_roles AS groups
-        WHERE rolname IN ('neon_superuser', 'pg_write_all_data', 'pg_read_all_data',
-            'pg_execute_server_program')
-        AND pg_has_role(groups.oid, 'MEMBER'))
-]), current_user
-FROM pg_roles WHERE rolname = current_user
-"""
 
 
 def timeouts(target: Pooled, limits: Timeouts) -> Finding:
@@ -69,9 +44,8 @@ def timeouts(target: Pooled, limits: Timeouts) -> Finding:
 def rights(target: Pooled) -> Finding:
     """Has the application's role no right that requests do not need?"""
     with target.connected() as connection:
-        rows = connection.execute(_TOO_MUCH).fetchall()
-    too_much = [line for line, _ in rows if line is not None]
-    role = rows[0][1] if rows else target.usable().user
-    if too_much:
-        return failed(f"{role} {', '.join(too_much)}", f"log in as the application role; {_PROVISION}")
+        # Not the URL's: a shared pooler's user name has more in it.
+        role, excess = own_role(connection), excess_rights(connection)
+    if excess:
+        return failed(f"{role} {', '.join(excess)}", f"log in as the application role; {_PROVISION}")
     return ok(f"{role} can neither change the schema nor its bookkeeping, nor get around row-level security")

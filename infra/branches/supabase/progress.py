@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from infra.branches.errors import BranchBusyError, BranchError, BranchNotFoundError
+from infra.branches.errors import BranchError, BranchNotFoundError
 from infra.branches.supabase.answers import FAILED, HEALTHY, PAUSED
 from infra.deadline import Deadline
 from infra.http_errors import HttpAmbiguousError
@@ -107,13 +106,7 @@ class SupabaseProgress:
         return run.current_step
 
     def _pause(self, state: str) -> None:
-        if not self._api.deadline.allows_look_after(self._poll):
-            raise BranchBusyError(
-                f"Supabase was not done with the branch {self._name!r} ({state}) "
-                f"after {self._api.deadline.seconds:g} s",
-                hint="it may still be at work: run this again in a while",
-            )
         if state != self._said:
             self._announce(f"waiting for Supabase: {self._name} is {state}")
             self._said = state
-        time.sleep(self._poll)
+        self._api.pause(self._poll, f"the branch {self._name!r} ({state})")

@@ -196,6 +196,16 @@ class TestRefused:
         with pytest.raises(BranchError, match="can create databases, is a member of pg_monitor"):
             branch.provision()
 
+    def test_role_that_owns_tables_is_refused(self, branch):
+        """An owner changes the schema, and is above the policies of its tables."""
+        branch.provision()
+        with psycopg.connect(branch.superuser.libpq()) as connection:
+            connection.execute("CREATE TABLE note ()")
+            connection.execute(f"ALTER TABLE note OWNER TO {branch.application}")
+        with pytest.raises(BranchError, match="owns note") as caught:
+            branch.provision()
+        assert "REASSIGN OWNED" in caught.value.hint
+
     def test_role_of_somebody_else_is_refused(self, branch):
         """The owner cannot alter it: said, with the server's reason and without the verifier."""
         with psycopg.connect(branch.superuser.libpq()) as connection:

@@ -63,10 +63,10 @@ class TestRights:
     @pytest.mark.parametrize(
         ("attributes", "said"),
         [
-            ("SUPERUSER", "is a superuser"),
+            ("SUPERUSER", "is superuser"),
             (
                 "BYPASSRLS CREATEROLE CREATEDB",
-                "bypasses row-level security, creates roles, creates databases",
+                "is above row level security, can create roles, can create databases",
             ),
             ("IN ROLE pg_write_all_data", "is a member of pg_write_all_data"),
         ],
@@ -92,4 +92,4 @@ class TestRights:
             "GRANT DELETE ON alembic_version TO bough_app",
         )
         finding = role.rights(pooled_target(database.pooled))
-        assert finding.found == ("bough_app creates tables in the schema public, writes alembic_version")
+        assert finding.found == "bough_app can create tables, can write alembic_version"

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.branches import lookup
 from infra.branches.errors import BranchNameInvalidError, BranchNameMissingError, BranchNotFoundError
-from infra.branches.provider import Branch, BranchState
+from tests.support import branches
+
+if TYPE_CHECKING:
+    from infra.branches.provider import Branch
 
 
 def branch(id: str, name: str) -> Branch:  # noqa: A002  the provider's word
-    return Branch(
-        id=id,
-        name=name,
-        project_id="project",
-        parent_id=None,
-        is_default=False,
-        is_protected=False,
-        state=BranchState.READY,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
+    return branches.branch(name, None, id=id)
 
 
 BRANCHES = [branch("br-1", "main"), branch("br-2", "preview-login"), branch("br-3", "br-1")]
