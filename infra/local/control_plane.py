@@ -171,10 +171,7 @@ def left_running(root: Path) -> list[servers.Server]:
 
 
 def delete(root: Path) -> None:
-    """Delete all local branches, wherever their data lies.
-
-    What another command has started since `stop` ends at once.
-    """
+    """Delete all local branches, wherever their data lies; what was started since `stop` ends at once."""
     if not _own(root).exists():
         return
     with lock_file.waited_for(_start_lock(root)):

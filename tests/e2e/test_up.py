@@ -18,11 +18,8 @@ import psutil
 import psycopg
 import pytest
 
-from infra.aws.artifact import build_folder
-from infra.config import load_project
 from infra.local import control_plane, world
-from infra.local.runtime_folder import runtime_folder
-from tests.support.bough_up import REPOSITORY, BoughUp, alive, bough, copy_kit, remove
+from tests.support.bough_up import BoughUp, alive, bough, copy_kit, remove
 
 #: A route that imports a module of its project only when it is told to.
 WAITING_ROUTE = """
@@ -54,26 +51,6 @@ def kit(tmp_path_factory):
         patch.setenv("BOUGH_CORS_ORIGINS", ORIGIN)
         with BoughUp(root, "--env", "BOUGH_CORS_ORIGINS") as running:
             yield running
-    remove(root)
-
-
-@pytest.fixture(scope="module")
-def packaged_shop(tmp_path_factory):
-    """A small project of somebody's, packaged once, and the runtime client beside it."""
-    root = tmp_path_factory.mktemp("shop") / "shop"
-    shutil.copytree(REPOSITORY / "tests" / "projects" / "plain_fastapi", root)
-    runtime_folder(build_folder(load_project(root), root / ".bough" / "artifact").folder)
-    return root
-
-
-@pytest.fixture
-def shop(packaged_shop, tmp_path):
-    """A copy of it for one test."""
-    root = tmp_path / "shop"
-    shutil.copytree(packaged_shop, root, ignore=shutil.ignore_patterns(".bough"))
-    # Built folders are replaced whole, never written to: links save copying them.
-    shutil.copytree(packaged_shop / ".bough", root / ".bough", copy_function=os.link)
-    yield root
     remove(root)
 
 
