@@ -145,4 +145,4 @@ def neon_api(root: Path, *arguments: str) -> Iterator[NeonApi]:
             api.process.kill()
             api.process.wait()
         # Kills its servers: nothing of them is needed any more, and checkpoints take time.
-        control_plane.delete(root)
+        control_plane.delete(api.root)  # where a test has moved it

@@ -164,9 +164,11 @@ class TestList:
 
     def test_search_looks_at_names_and_ids(self, api, project, leaf):
         """A part of either finds the branch."""
-        for part in (leaf[3:], "lea"):
+        name = api.call("GET", f"{project}/branches/{leaf}")["branch"]["name"]
+        for part in (leaf[3:], name[:-1]):
             found = api.call("GET", f"{project}/branches", search=part)["branches"]
-            assert [each["id"] for each in found] == [leaf]
+            assert leaf in [each["id"] for each in found]
+            assert [each for each in found if part not in each["id"] + each["name"]] == []
 
     @pytest.mark.parametrize(
         "query", [{"cursor": "%%%"}, {"cursor": "WzFd"}, {"limit": 0}, {"sort_by": "size"}]
@@ -209,7 +211,7 @@ class TestExpiry:
         api.call("PATCH", f"{project}/branches/{main}", wish, status=422)
         api.call("PATCH", f"{project}/branches/{leaf}", wish)
         api.call("PATCH", f"{project}/branches/{leaf}", {"branch": {"protected": True}}, status=422)
-        child = {"branch": {"name": "child", "parent_id": leaf}}
+        child = {"branch": {"name": "of what expires", "parent_id": leaf}}
         api.call("POST", f"{project}/branches", child, status=422)
         api.call("POST", f"{project}/branches/{leaf}/set_as_default", status=422)
 

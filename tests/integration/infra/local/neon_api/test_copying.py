@@ -111,7 +111,8 @@ class TestOnlineCopy:
         with connect(cluster) as connection:
             transfers, highest = connection.execute("SELECT count(*), max(id) FROM transfers").fetchone()
             assert at_start <= transfers <= at_end
-            assert transfers == highest
+            # Of numbers next to each other the later one may have been committed first.
+            assert transfers <= highest < transfers + len(writers)
             total = connection.execute("SELECT sum(balance), count(*) FROM accounts").fetchone()
             assert total == (100 * ACCOUNTS, ACCOUNTS)
             assert connection.execute("SELECT count(*) FROM large").fetchone() == (20_000,)
