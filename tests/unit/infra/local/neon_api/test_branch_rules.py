@@ -96,10 +96,16 @@ class FamilyTree(RuleBasedStateMachine):
 
     @rule(well=st.booleans())
     def finish(self, well):
-        """Let all operations end."""
+        """Let all operations end; of each request's, none is begun after one that failed."""
+        failed = set()
         for operation in list(self.state.unfinished()):
+            if operation.batch in failed:
+                operation.status = OperationStatus.CANCELLED
+                continue
             operation.status = OperationStatus.FINISHED if well else OperationStatus.FAILED
             self.end(operation, well=well)
+            if not well:
+                failed.add(operation.batch)
 
     def end(self, operation, *, well):
         """Do to the state what the end of the operation does."""
