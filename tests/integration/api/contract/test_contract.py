@@ -91,7 +91,7 @@ class TestContract:
             tmp_path,
             "--phases=coverage,fuzzing,stateful",
             "--max-examples=15",
-            "--max-time=85",
+            "--max-time=75",
             f"--seed={seed}",
         )
 
