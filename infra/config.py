@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
 
-from infra.errors import InfraError
+from infra.config_tables import (
+    TABLES,
+    BranchSettings,
+    ConfigError,
+    MigrateSettings,
+    SmokeSettings,
+    check_key,
+    kind,
+    read_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,32 +37,6 @@ _SYNTAX: Final = {
 _EXAMPLES: Final = {"include": '["shared", "templates/*.html"]', "extras": '["supabase"]'}
 
 
-class ConfigError(InfraError):
-    """The project's configuration is missing or wrong; the message names the file and the key."""
-
-    code: ClassVar[str] = "CONFIG_INVALID"
-    exit_code: ClassVar[int] = 2
-
-
-@dataclass(frozen=True, slots=True)
-class BranchSettings:
-    """`[tool.bough.branches]`: where the branches are; what is `None` is said elsewhere.
-
-    Args:
-        provider: Who hosts them: `local`, `neon` or `supabase`.
-        project: Neon's project id or Supabase's project reference.
-        database: The database that the application uses, where a branch has more than one.
-        owner_role: The role that owns it, where a branch has more than one.
-        application_role: What requests log in as.
-    """
-
-    provider: str | None = None
-    project: str | None = None
-    database: str | None = None
-    owner_role: str | None = None
-    application_role: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Project:
     """A project on this machine, as its pyproject.toml describes it.
@@ -71,6 +53,8 @@ class Project:
         metadata: Import string of SQLAlchemy's `MetaData`.
         migrations: Alembic's folder, relative to `root`; it need not exist.
         branches: Where the branches of its database are.
+        migrate: How its revisions are applied and judged.
+        smoke: What must answer before a version is given traffic.
     """
 
     root: Path
@@ -81,11 +65,12 @@ class Project:
     extras: tuple[str, ...] = ()
     metadata: str = "api.models:metadata"
     migrations: str = "migrations"
-    branches: BranchSettings = BranchSettings()
+    branches: BranchSettings = field(default_factory=BranchSettings)
+    migrate: MigrateSettings = field(default_factory=MigrateSettings)
+    smoke: SmokeSettings = field(default_factory=SmokeSettings)
 
 
-_KEYS: Final = tuple(field.name for field in fields(Project) if field.name not in {"root", "name"})
-_BRANCH_KEYS: Final = tuple(field.name for field in fields(BranchSettings))
+_KEYS: Final = tuple(each.name for each in fields(Project) if each.name not in {"root", "name"})
 
 
 def load_project(start: Path) -> Project:
@@ -134,58 +119,30 @@ def _project(root: Path, document: Mapping[str, Any]) -> Project:
     table = _table(document, "tool").get("bough", {})
     file = root / "pyproject.toml"
     if not isinstance(table, dict):
-        raise ConfigError(f"[tool.bough] in {file} must be a table, not {_kind(table)}")
+        raise ConfigError(f"[tool.bough] in {file} must be a table, not {kind(table)}")
     for key, value in table.items():
         _check(file, key, value)
     metadata = _table(document, "project")
     _check_extras(file, table.get("extras", []), _table(metadata, "optional-dependencies"))
     lists = {key: tuple(table.get(key, ())) for key in ("include", "extras")}
-    branches = BranchSettings(**table.get("branches", {}))
-    return Project(
-        root=root, name=str(metadata.get("name", root.name)), **{**table, **lists, "branches": branches}
-    )
+    tables = {key: read_table(file, key, table.get(key, {})) for key in TABLES}
+    return Project(root=root, name=str(metadata.get("name", root.name)), **{**table, **lists, **tables})
 
 
 def _check(file: Path, key: str, value: object) -> None:
     """Refuse a key that does not exist or a value of the wrong type or form."""
-    _check_key(file, "tool.bough", key, _KEYS)
-    if key == "branches":
-        _check_branches(file, value)
+    check_key(file, "tool.bough", key, _KEYS)
+    if key in TABLES:
+        read_table(file, key, value)
         return
     if key in _EXAMPLES:
         _check_list(file, key, value)
         return
     if not isinstance(value, str):
-        raise ConfigError(f"[tool.bough] {key} in {file} must be a string, not {_kind(value)}")
+        raise ConfigError(f"[tool.bough] {key} in {file} must be a string, not {kind(value)}")
     pattern, form = _SYNTAX[key]
     if not pattern.fullmatch(value):
         raise ConfigError(f"[tool.bough] {key} in {file} must be {form}, not {value!r}")
-
-
-def _check_key(file: Path, table: str, key: str, known: tuple[str, ...]) -> None:
-    if key not in known:
-        near = difflib.get_close_matches(key, known, n=1)
-        raise ConfigError(
-            f"[{table}] in {file} has no key {key!r}",
-            hint=f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}",
-        )
-
-
-def _check_branches(file: Path, value: object) -> None:
-    if not isinstance(value, dict):
-        raise ConfigError(f"[tool.bough.branches] in {file} must be a table, not {_kind(value)}")
-    for key, text in value.items():
-        _check_key(file, "tool.bough.branches", key, _BRANCH_KEYS)
-        if not isinstance(text, str) or not text.strip():
-            raise ConfigError(
-                f"[tool.bough.branches] {key} in {file} must be a string that is not empty",
-                hint="leave the key out to have its default",
-            )
-    if "project" in value and "provider" not in value:
-        raise ConfigError(
-            f"[tool.bough.branches] project in {file} does not say whose it is",
-            hint='add provider = "neon" or provider = "supabase"',
-        )
 
 
 def _check_list(file: Path, key: str, value: object) -> None:
@@ -209,9 +166,3 @@ def _check_extras(file: Path, extras: list[str], known: Mapping[str, Any]) -> No
                 if known
                 else "declare it under [project.optional-dependencies]",
             )
-
-
-def _kind(value: object) -> str:
-    """Name a value's type as TOML does."""
-    names = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "an array"}
-    return names.get(type(value), "a table" if isinstance(value, dict) else type(value).__name__)

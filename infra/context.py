@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra import link as link_file
 from infra.branches.errors import BranchNameMissingError
-from infra.config import ConfigError
+from infra.config_tables import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

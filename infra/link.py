@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Final
 
-from infra.config import ConfigError
+from infra.config_tables import ConfigError
 from infra.local.own_folder import folder, write_private
 
 if TYPE_CHECKING:

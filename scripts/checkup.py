@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from api.database.connection_url import DirectUrl, PooledUrl
 from api.database.timeouts import Timeouts
 from infra import context
-from infra.config import ConfigError, load_project
+from infra.config import load_project
+from infra.config_tables import ConfigError
 from infra.context import ProviderName
 from infra.doctor.checks import Status, examine, failed, warning
 from infra.doctor.checkup import checks

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.config import ConfigError
+from infra.config_tables import ConfigError
 from infra.errors import InfraError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.config import BranchSettings, ConfigError, Project, load_project
+from infra.config import Project, load_project
+from infra.config_tables import BranchSettings, ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,12 +86,36 @@ class TestLoadProject:
             load_project(write(tmp_path, '[tool.bough]\nhandlr = "a.b"'))
         assert caught.value.hint == "did you mean 'handler'?"
 
+    def test_reads_every_table(self, tmp_path: Path) -> None:
+        """Numbers and lists of the tables arrive with their types."""
+        text = "[tool.bough.migrate]\nlock_timeout = 2\nlarge_table = 5\n"
+        text += '[tool.bough.smoke]\nchecks = ["/readyz", "/posts"]\n'
+        project = load_project(write(tmp_path, text))
+        assert (project.migrate.lock_timeout, project.migrate.large_table) == (2, 5)
+        assert project.smoke.checks == ("/readyz", "/posts")
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ('[tool.bough.migrate]\nlock_timeout = "2"', "lock_timeout in .* must be a number, not a string"),
+            ("[tool.bough.migrate]\nattempts = 1.5", "attempts in .* must be an integer, not a float"),
+            ("[tool.bough.migrate]\nattempts = true", "attempts in .* must be an integer, not a boolean"),
+            ("[tool.bough.migrate]\nattempts = 0", "attempts in .* must be more than 0"),
+            ("[tool.bough.smoke]\nchecks = [1]", "checks in .* must be a list of strings"),
+            ("[tool.bough]\nsmoke = 1", "must be a table, not an integer"),
+        ],
+    )
+    def test_refuses_a_value_of_another_kind(self, tmp_path: Path, text: str, reason: str) -> None:
+        """What a table's key cannot hold is named with its key and file."""
+        with pytest.raises(ConfigError, match=reason):
+            load_project(write(tmp_path, text))
+
     def test_lists_the_keys_for_one_like_no_other(self, tmp_path: Path) -> None:
         """A key that resembles none gets the list."""
         with pytest.raises(ConfigError) as caught:
             load_project(write(tmp_path, "[tool.bough]\nzzz = 1"))
-        assert (
-            caught.value.hint == "the keys are app, handler, include, extras, metadata, migrations, branches"
+        assert caught.value.hint == (
+            "the keys are app, handler, include, extras, metadata, migrations, branches, migrate, smoke"
         )
 
     @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from infra import link
 from infra.branches.errors import BranchNameMissingError
-from infra.config import BranchSettings, ConfigError, Project
+from infra.config import Project
+from infra.config_tables import BranchSettings, ConfigError
 from infra.context import Setting, resolve
 from infra.link import Link
 

@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 from infra.aws.artifact import HANDLER_REQUIREMENTS
 from infra.aws.distributions import normalized
 from infra.aws.sources import KIT_API, RevisionsError, own_files, revisions
-from infra.config import ConfigError, Project
+from infra.config import Project
+from infra.config_tables import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,142 @@
+"""The tables below `[tool.bough]`: what each may hold, and what is refused."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from infra.errors import InfraError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class ConfigError(InfraError):
+    """The project's configuration is missing or wrong; the message names the file and the key."""
+
+    code: ClassVar[str] = "CONFIG_INVALID"
+    exit_code: ClassVar[int] = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BranchSettings:
+    """`[tool.bough.branches]`: where the branches are; what is `None` is said elsewhere.
+
+    Args:
+        provider: Who hosts them: `local`, `neon` or `supabase`.
+        project: Neon's project id or Supabase's project reference.
+        database: The database that the application uses, where a branch has more than one.
+        owner_role: The role that owns it, where a branch has more than one.
+        application_role: What requests log in as.
+    """
+
+    provider: str | None = None
+    project: str | None = None
+    database: str | None = None
+    owner_role: str | None = None
+    application_role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateSettings:
+    """`[tool.bough.migrate]`: how revisions are applied, and when one is not safe.
+
+    Args:
+        lock_timeout: Seconds that a statement waits for a lock. Short, because every later query of the
+            table queues behind who waits for it.
+        statement_timeout: Seconds that a statement may run.
+        lock_wait: Seconds to wait for another migration of the same database.
+        attempts: How often a revision is tried that meets a lock timeout or a deadlock.
+        large_table: Rows from which on a table counts as large: rewriting it, or scanning it
+            under a lock that blocks, is unsafe.
+        blocked_care: Seconds of a blocked table from which on a revision needs care.
+        blocked_unsafe: Seconds of a blocked table from which on it is unsafe.
+        wal_care: Bytes of WAL from which on it needs care: replicas and restores must follow.
+    """
+
+    lock_timeout: float = 5.0
+    statement_timeout: float = 900.0
+    lock_wait: float = 60.0
+    attempts: int = 5
+    large_table: int = 100_000
+    blocked_care: float = 0.2
+    blocked_unsafe: float = 1.0
+    wal_care: int = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeSettings:
+    """`[tool.bough.smoke]`: what must answer with success before a version is given traffic.
+
+    Args:
+        checks: Paths that are asked with GET; a 2xx passes.
+    """
+
+    checks: tuple[str, ...] = ("/readyz",)
+
+
+#: The tables, by key.
+TABLES: Final = {"branches": BranchSettings, "migrate": MigrateSettings, "smoke": SmokeSettings}
+
+
+def read_table(file: Path, key: str, value: object) -> Any:
+    """Return the settings of `[tool.bough.<key>]`, an instance of `TABLES[key]`.
+
+    Raises:
+        ConfigError: It is no table, has an unknown key, or a value of the wrong type.
+    """
+    name = f"tool.bough.{key}"
+    if not isinstance(value, dict):
+        raise ConfigError(f"[{name}] in {file} must be a table, not {kind(value)}")
+    settings = TABLES[key]
+    known = {field.name: field.type for field in fields(settings)}
+    for each, given in value.items():
+        check_key(file, name, each, tuple(known))
+        _check_value(file, name, each, given, str(known[each]))
+    if key == "branches" and "project" in value and "provider" not in value:
+        raise ConfigError(
+            f"[{name}] project in {file} does not say whose it is",
+            hint='add provider = "neon" or provider = "supabase"',
+        )
+    return settings(
+        **{each: tuple(given) if isinstance(given, list) else given for each, given in value.items()}
+    )
+
+
+def _check_value(file: Path, table: str, key: str, value: object, type_: str) -> None:
+    where = f"[{table}] {key} in {file}"
+    if type_.startswith("str"):
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigError(
+                f"{where} must be a string that is not empty", hint="leave the key out to have its default"
+            )
+    elif type_.startswith("tuple"):
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise ConfigError(f"{where} must be a list of strings")
+    # A boolean is an int to Python, and none to TOML.
+    elif isinstance(value, bool) or not isinstance(value, int if type_ == "int" else int | float):
+        what = "an integer" if type_ == "int" else "a number"
+        raise ConfigError(f"{where} must be {what}, not {kind(value)}")
+    elif value <= 0:
+        raise ConfigError(f"{where} must be more than 0, not {value}")
+
+
+def check_key(file: Path, table: str, key: str, known: tuple[str, ...]) -> None:
+    """Refuse a key that nobody reads.
+
+    Raises:
+        ConfigError: The hint has the nearest key.
+    """
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1)
+        raise ConfigError(
+            f"[{table}] in {file} has no key {key!r}",
+            hint=f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}",
+        )
+
+
+def kind(value: object) -> str:
+    """Name a value's type as TOML does."""
+    names = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "an array"}
+    return names.get(type(value), "a table" if isinstance(value, dict) else type(value).__name__)

@@ -1,0 +1,105 @@
+"""The kit's own tables in a target database, besides `bough_revision`, which the migration environment keeps.
+
+They say what `alembic_version` cannot: what was rehearsed, and which code is live. They belong to the
+owner's role; the application's role may read them and falsify none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from infra.migrate.connection import Connection
+
+TABLES: Final = ("bough_rehearsal", "bough_release", "bough_backfill")
+
+_MAKE: Final = """
+    CREATE TABLE IF NOT EXISTS bough_rehearsal (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        fingerprint text NOT NULL,
+        base text,
+        head text NOT NULL,
+        verdict text NOT NULL,
+        report jsonb NOT NULL,
+        rehearsed_at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE IF NOT EXISTS bough_release (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        head text,
+        revisions text[] NOT NULL,
+        artifact text,
+        live_at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE IF NOT EXISTS bough_backfill (
+        name text PRIMARY KEY,
+        relation text NOT NULL,
+        position jsonb,
+        rows_done bigint NOT NULL DEFAULT 0,
+        started_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamptz NOT NULL DEFAULT now(),
+        finished_at timestamptz
+    );
+    DO $$
+    DECLARE
+        grantee regrole;
+    BEGIN
+        FOR grantee IN
+            SELECT DISTINCT acl.grantee FROM pg_class, aclexplode(relacl) AS acl
+            WHERE oid IN ('bough_rehearsal'::regclass, 'bough_release'::regclass, 'bough_backfill'::regclass)
+              AND acl.grantee NOT IN (0, relowner)
+        LOOP
+            EXECUTE 'REVOKE ALL ON bough_rehearsal, bough_release, bough_backfill FROM ' || grantee;
+            EXECUTE 'GRANT SELECT ON bough_rehearsal, bough_release, bough_backfill TO ' || grantee;
+        END LOOP;
+    END
+    $$
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Code that serves requests.
+
+    Args:
+        head: The head revision that it was built at; `None` without migrations.
+        revisions: All that it knew then.
+        artifact: Folder or zip that it runs from, as its deployer gave it; `None` when unknown.
+        live_at: Since when, with time zone.
+    """
+
+    head: str | None
+    revisions: frozenset[str]
+    artifact: str | None
+    live_at: datetime
+
+
+def make_tables(connection: Connection) -> None:
+    """Make the tables that are missing. Two at once are safe: the lock of migrations is not needed."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(b"bough/rc", "big"),))
+        connection.execute(_MAKE)
+
+
+def record_release(
+    connection: Connection, head: str | None, revisions: frozenset[str], artifact: str | None
+) -> None:
+    """Take down that this code is live from now on."""
+    make_tables(connection)
+    connection.execute(
+        "INSERT INTO bough_release (head, revisions, artifact) VALUES (%s, %s, %s)",
+        (head, sorted(revisions), artifact),
+    )
+
+
+def live_release(connection: Connection) -> Release | None:
+    """Return the code that is live, `None` when nobody has ever said so."""
+    row = connection.execute("SELECT to_regclass('bough_release') IS NULL").fetchone()
+    if row is None or row[0]:
+        return None
+    row = connection.execute(
+        "SELECT head, revisions, artifact, live_at FROM bough_release ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return Release(row[0], frozenset(row[1]), row[2], row[3]) if row else None
