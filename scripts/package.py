@@ -27,7 +27,7 @@ def package(
     record = {
         "artifact": str(artifact.folder),
         "handler": artifact.handler,
-        "head": artifact.head,
+        "head": artifact.revisions.head,
         "megabytes": round(size / 1e6, 1),
         "fingerprint": artifact.fingerprint,
     }

@@ -62,9 +62,9 @@ class Readiness(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What this code was built for: the head revision, and all revisions known then."""
+    """What this code was built with: the newest expand revision, and all revisions known then."""
 
-    head: str
+    needed: str | None
     revisions: frozenset[str]
 
 
@@ -74,7 +74,7 @@ def build() -> Build | None:
         module = importlib.import_module("api.build")
     except ModuleNotFoundError:
         return None
-    return None if module.HEAD is None else Build(module.HEAD, frozenset(module.REVISIONS))
+    return None if module.HEAD is None else Build(module.NEEDED, frozenset(module.REVISIONS))
 
 
 @router.get("/healthz")
@@ -137,16 +137,17 @@ def check_timeouts(milliseconds: Mapping[str, int], expected: Timeouts) -> Check
 def check_schema(phases: Mapping[str, str] | str | None, build: Build | None) -> Check:
     """Compare the applied revisions with the code's.
 
-    The code fits when the head it was built for is applied and no contract revision that it does not know is:
-    an expand revision of newer code takes nothing from it.
+    The code fits when the newest expand revision that it was built with is applied, and no contract revision
+    that it does not know is. Its own contract revisions wait until it is live, so it cannot wait for them; an
+    expand revision of newer code takes nothing from it.
     """
     if build is None:
         return Check(status="skipped", detail="not an artifact, or a project without migrations")
     if phases is None or isinstance(phases, str):
         return Check(status="failed", detail=f"the applied revisions cannot be read: {phases}")
-    if build.head not in phases:
+    if build.needed is not None and build.needed not in phases:
         return Check(
-            status="failed", detail=f"revision {build.head} is not applied; run: bough migrate apply"
+            status="failed", detail=f"revision {build.needed} is not applied; run: bough migrate apply"
         )
     newer = sorted(
         name for name, phase in phases.items() if phase == "contract" and name not in build.revisions

@@ -38,6 +38,7 @@ _BUILD_MODULE: Final = '''\
 
 APP: str = {app!r}
 HEAD: str | None = {head!r}
+NEEDED: str | None = {needed!r}
 REVISIONS: tuple[str, ...] = {revisions!r}
 '''
 
@@ -62,13 +63,13 @@ class Artifact:
         folder: Absolute; what Lambda calls the task root.
         handler: Lambda's notation.
         fingerprint: Hash of all inputs; equal fingerprints mean equal artifacts.
-        head: The head revision that the code was built at; `None` without migrations.
+        revisions: What the code was built with.
     """
 
     folder: Path
     handler: str
     fingerprint: str
-    head: str | None
+    revisions: sources.Revisions
 
 
 def build_folder(project: Project, folder: Path) -> Artifact:
@@ -88,11 +89,13 @@ def build_folder(project: Project, folder: Path) -> Artifact:
     with _translated(folder):
         lock = dependencies.locked(project.root)
         files = sources.own_files(project)
-        head, revisions = sources.revisions(project.root / project.migrations)
-    build_module = _BUILD_MODULE.format(app=project.app, head=head, revisions=revisions)
+        revisions = sources.revisions(project.root / project.migrations)
+    build_module = _BUILD_MODULE.format(
+        app=project.app, head=revisions.head, needed=revisions.needed, revisions=revisions.known
+    )
     with _translated(folder), _locked(project):
         fingerprint = _fingerprint(project, lock, files, build_module)
-        artifact = Artifact(folder, project.handler, fingerprint, head)
+        artifact = Artifact(folder, project.handler, fingerprint, revisions)
         record = folder.with_name(f"{folder.name}.fingerprint")
         if _is_current(folder, record, fingerprint):
             return artifact

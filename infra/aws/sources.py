@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from infra.config_tables import ConfigError
 from infra.errors import InfraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator, Mapping
 
     from infra.config import Project
 
@@ -29,6 +30,22 @@ class RevisionsError(InfraError):
     """The migrations folder does not hold one linear history."""
 
     code = "REVISIONS_INVALID"
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """The revisions that code is built with.
+
+    Args:
+        head: The newest; `None` without any.
+        needed: The newest expand revision, without which the code does not work. A contract revision
+            after it waits until this code is live.
+        known: The ids of all, sorted.
+    """
+
+    head: str | None = None
+    needed: str | None = None
+    known: tuple[str, ...] = ()
 
 
 def own_files(project: Project) -> dict[str, Path]:
@@ -71,16 +88,17 @@ def uses_kit_handler(project: Project) -> bool:
     return project.handler.replace("/", ".").rpartition(".")[0] == "api.handler"
 
 
-def revisions(folder: Path) -> tuple[str | None, tuple[str, ...]]:
-    """Return the head revision and all revision ids, sorted, of Alembic's folder.
+def revisions(folder: Path) -> Revisions:
+    """Return the revisions of Alembic's folder.
 
     Reads the files without running them: a revision may import what only the project's own
-    environment holds. No folder, or no revision: `(None, ())`.
+    environment holds. There may be no folder, or no revision.
 
     Raises:
         RevisionsError: Several heads, or a file that is not Python.
     """
-    parents: dict[str, frozenset[str]] = {}
+    parents: dict[str, tuple[str, ...]] = {}
+    contracts: set[str] = set()
     for file in sorted((folder / "versions").glob("*.py")):
         try:
             names = dict(_constants(ast.parse(file.read_bytes(), filename=str(file))))
@@ -88,14 +106,30 @@ def revisions(folder: Path) -> tuple[str | None, tuple[str, ...]]:
             raise RevisionsError(f"{file} cannot be read: {error}") from error
         if isinstance(revision := names.get("revision"), str):
             down = names.get("down_revision") or ()
-            parents[revision] = frozenset((down,) if isinstance(down, str) else down)
+            parents[revision] = (down,) if isinstance(down, str) else down
+            if names.get("phase") == "contract":
+                contracts.add(revision)
     heads = sorted(parents.keys() - frozenset().union(*parents.values()))
     if len(heads) > 1:
         raise RevisionsError(
             f"{folder} has {len(heads)} heads: {', '.join(heads)}",
-            hint="rebase one onto the other: set its down_revision",
+            hint="put one after the other with: bough migrate rebase",
         )
-    return (heads[0] if heads else None), tuple(sorted(parents))
+    head = heads[0] if heads else None
+    return Revisions(head, _newest_expand(head, parents, contracts), tuple(sorted(parents)))
+
+
+def _newest_expand(
+    head: str | None, parents: Mapping[str, tuple[str, ...]], contracts: Container[str]
+) -> str | None:
+    needed = head
+    while needed is not None and needed in contracts:
+        # Two git branches that were merged need both sides: then the contract is needed, too.
+        above = parents[needed]
+        if len(above) > 1:
+            break
+        needed = above[0] if above else None
+    return needed
 
 
 def _constants(module: ast.Module) -> Iterator[tuple[str, str | tuple[str, ...] | None]]:

@@ -35,7 +35,7 @@ def handler(empty_database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def built(monkeypatch: pytest.MonkeyPatch) -> None:
     """The constants of an artifact built at revision b2."""
     module = ModuleType("api.build")
-    vars(module).update(APP="api.app:app", HEAD="b2", REVISIONS=("a1", "b2"))
+    vars(module).update(APP="api.app:app", HEAD="b2", NEEDED="b2", REVISIONS=("a1", "b2"))
     monkeypatch.setitem(sys.modules, "api.build", module)
 
 

@@ -51,6 +51,7 @@ class TestBuildFolder:
         assert (built.folder / "api/build.py").read_text().splitlines()[2:] == [
             "APP: str = 'shop.main:application'",
             "HEAD: str | None = None",
+            "NEEDED: str | None = None",
             "REVISIONS: tuple[str, ...] = ()",
         ]
 
@@ -123,7 +124,7 @@ class TestBuildFolder:
         versions.mkdir(parents=True)
         (versions / "a.py").write_text("revision = 'a1'\ndown_revision = None\n")
         built = build_folder(project, tmp_path / "artifact")
-        assert built.head == "a1"
+        assert built.revisions.head == "a1"
         assert "REVISIONS: tuple[str, ...] = ('a1',)" in (built.folder / "api/build.py").read_text()
 
     def test_refuses_a_folder_of_someone_else(self, shop: Project, tmp_path: Path) -> None:

@@ -52,9 +52,20 @@ class TestCheckSchema:
         """Without a build there is nothing to compare."""
         assert check_schema(None, None).status == "skipped"
 
-    def test_applied_head_is_ok(self) -> None:
-        """The head that the code was built at is there."""
-        assert check_schema({"a1": "expand", "b2": "contract"}, BUILT).status == "ok"
+    def test_applied_expand_is_ok(self) -> None:
+        """The newest expand that the code was built with is there."""
+        assert check_schema({"a1": "expand", "b2": "expand"}, BUILT).status == "ok"
+
+    @pytest.mark.parametrize("applied", [{"a1": "expand", "b2": "expand"}, {"a1": "expand"}])
+    def test_own_contract_may_be_applied_or_wait(self, applied: dict[str, str]) -> None:
+        """It waits until this code is live."""
+        build = Build("a1", frozenset({"a1", "c2"}))
+        assert check_schema(applied, build).status == "ok"
+        assert check_schema({**applied, "c2": "contract"}, build).status == "ok"
+
+    def test_code_of_contracts_alone_is_ok(self) -> None:
+        """A taken over history may begin with one."""
+        assert check_schema({}, Build(None, frozenset({"c2"}))).status == "ok"
 
     def test_newer_expand_is_ok(self) -> None:
         """Old code keeps running while newer code's expand revisions are applied."""
@@ -65,7 +76,7 @@ class TestCheckSchema:
         check = check_schema({"a1": "expand", "b2": "expand", "c3": "contract"}, BUILT)
         assert (check.status, check.detail) == ("failed", "contract revisions newer than this code: c3")
 
-    def test_missing_head_fails(self) -> None:
+    def test_missing_expand_fails(self) -> None:
         """Code ahead of its database names the revision and the command."""
         check = check_schema({"a1": "expand"}, BUILT)
         assert (check.status, check.detail) == (
@@ -93,7 +104,7 @@ class TestBuild:
     ) -> None:
         """The generated constants; none for a project without migrations."""
         module = ModuleType("api.build")
-        vars(module).update(HEAD=head, REVISIONS=("a1", "b2"))
+        vars(module).update(HEAD=head, NEEDED=head, REVISIONS=("a1", "b2"))
         monkeypatch.setitem(__import__("sys").modules, "api.build", module)
         assert health.build() == expected
 

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 
 from infra.aws.artifact import HANDLER_REQUIREMENTS
 from infra.aws.distributions import normalized
-from infra.aws.sources import KIT_API, RevisionsError, own_files, revisions
+from infra.aws.sources import KIT_API, Revisions, RevisionsError, own_files, revisions
 from infra.config import Project
 from infra.config_tables import ConfigError
 
@@ -26,10 +26,11 @@ def write(root: Path, *names: str) -> None:
         (root / name).write_text("")
 
 
-def revision(folder: Path, name: str, down: str | tuple[str, ...] | None) -> None:
+def revision(folder: Path, name: str, down: str | tuple[str, ...] | None, phase: str = "expand") -> None:
     """Write a revision as Alembic's template does, importing what this environment lacks."""
     (folder / "versions").mkdir(parents=True, exist_ok=True)
     text = f"from __future__ import annotations\nrevision: str = {name!r}\ndown_revision = {down!r}\n"
+    text += f"phase = {phase!r}\n"
     (folder / "versions" / f"2026_{name}.py").write_text(text)
 
 
@@ -116,7 +117,7 @@ class TestRevisions:
 
     def test_is_empty_without_a_folder(self, tmp_path: Path) -> None:
         """A project without migrations has no head."""
-        assert revisions(tmp_path / "migrations") == (None, ())
+        assert revisions(tmp_path / "migrations") == Revisions()
 
     def test_agrees_with_alembic(self, tmp_path: Path) -> None:
         """Head and ids are those that Alembic finds by running the files."""
@@ -124,20 +125,39 @@ class TestRevisions:
             revision(tmp_path, name, down)
         alembic = ScriptDirectory(str(tmp_path))
         known = tuple(sorted(script.revision for script in alembic.walk_revisions()))
-        assert revisions(tmp_path) == (alembic.get_current_head(), known) == ("c3", ("a1", "b2", "c3"))
+        found = revisions(tmp_path)
+        assert (found.head, found.known) == (alembic.get_current_head(), known)
+        assert found == Revisions("c3", "c3", ("a1", "b2", "c3"))
 
     def test_reads_without_running(self, tmp_path: Path) -> None:
         """A revision may import what only the project's environment holds."""
         revision(tmp_path, "a1", None)
         file = tmp_path / "versions" / "2026_a1.py"
         file.write_text("import not_installed_here\n" + file.read_text())
-        assert revisions(tmp_path) == ("a1", ("a1",))
+        assert revisions(tmp_path) == Revisions("a1", "a1", ("a1",))
+
+    @pytest.mark.parametrize(
+        ("phases", "needed"), [("ee", "r1"), ("eecc", "r1"), ("ece", "r2"), ("c", None), ("", None)]
+    )
+    def test_needs_the_newest_expand(self, tmp_path: Path, phases: str, needed: str | None) -> None:
+        """The contracts after it wait for this code, so it cannot wait for them."""
+        for number, phase in enumerate(phases):
+            down = f"r{number - 1}" if number else None
+            revision(tmp_path, f"r{number}", down, {"e": "expand", "c": "contract"}[phase])
+        assert revisions(tmp_path).needed == needed
+
+    def test_needs_a_contract_that_is_a_merge(self, tmp_path: Path) -> None:
+        """Behind it are two histories, both of them needed."""
+        revision(tmp_path, "a1", None)
+        revision(tmp_path, "b2", None)
+        revision(tmp_path, "c3", ("a1", "b2"), "contract")
+        assert revisions(tmp_path).needed == "c3"
 
     def test_joins_a_merge(self, tmp_path: Path) -> None:
         """A merge revision has two parents and is the one head."""
         for name, down in [("a1", None), ("b2", None), ("c3", ("a1", "b2"))]:
             revision(tmp_path, name, down)
-        assert revisions(tmp_path)[0] == "c3"
+        assert revisions(tmp_path).head == "c3"
 
     def test_refuses_two_heads(self, tmp_path: Path) -> None:
         """History is linear; the error names the heads."""
