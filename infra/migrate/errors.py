@@ -141,3 +141,9 @@ class NotVerifiedError(MigrationError):
     """Alembic reported success, and the database says otherwise."""
 
     code = "MIGRATION_NOT_VERIFIED"
+
+
+class ReportUnreadableError(MigrationError):
+    """A rehearsal's report was written by another version, or is none."""
+
+    code = "REPORT_UNREADABLE"
