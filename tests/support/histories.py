@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from infra.config import Project, load_project
+from infra.migrate.catalog import Catalog, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,27 +126,10 @@ def empty_history(folder: Path) -> Iterator[History]:
     sys.modules.pop(models, None)
 
 
-SCHEMA = """
-    SELECT 'column', table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable
-        || coalesce(column_default, '') || coalesce(generation_expression, '')
-        FROM information_schema.columns WHERE table_schema = 'public'
-    UNION SELECT 'index', indexdef FROM pg_indexes WHERE schemaname = 'public'
-    UNION SELECT 'constraint', conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-    UNION SELECT 'trigger', tgrelid::regclass || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal
-    UNION SELECT 'function', proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-    UNION SELECT 'policy', tablename || ' ' || policyname || ' ' || cmd || coalesce(qual, '')
-        || coalesce(with_check, '') FROM pg_policies WHERE schemaname = 'public'
-    UNION SELECT 'type', typname || ' ' || typtype::text FROM pg_type
-        WHERE typnamespace = 'public'::regnamespace
-    ORDER BY 1, 2
-"""
-
-
-def schema_of(url: DirectUrl) -> list[tuple[str, str]]:
-    """Return everything that is in the schema `public`, as text that can be compared."""
+def schema_of(url: DirectUrl) -> Catalog:
+    """Return everything that is in the schemas."""
     with psycopg.connect(url.libpq()) as connection:
-        return connection.execute(SCHEMA).fetchall()
+        return snapshot(connection)
 
 
 def run_script(url: DirectUrl, script: str) -> None:
