@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.config import load_project
-from scripts import output
+from scripts import migrate_write, output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.target import OnBranch, resolve_target
@@ -101,34 +101,13 @@ def status(*, branch: OnBranch = None, output_format: Output = OutputFormat.TABL
     output.show(record, output_format)
 
 
-@app.command()
-def new(
-    message: Annotated[str, typer.Argument(help="What it does; names the file.")],
-    *,
-    branch: OnBranch = None,
-    empty: Annotated[
-        bool, typer.Option("--empty", help="Write it by hand; do not compare with a database.")
-    ] = False,
-    contract: Annotated[
-        bool,
-        typer.Option("--contract", help="It breaks the code before it, and waits until none of that runs."),
-    ] = False,
-) -> None:
-    """Write a revision: what the models have and the database has not."""
-    from infra.migrate import generate  # noqa: PLC0415  see `apply`
-
-    project = load_project(Path.cwd())
-    url = None if empty else resolve_target(project, branch).url
-    path = generate.new(
-        project, url, message, autogenerate=not empty, phase="contract" if contract else "expand"
-    )
-    output.say("Read it before you apply it:")
-    typer.echo(path)
-
-
 def _show(report: Report, did: str) -> None:
     for run in report.runs:
         output.say(f"{did} {run.id} ({run.phase}, {run.seconds:.2f} s)")
     if not report.runs:
         output.say("Nothing to do")
     output.say(f"The database is at {', '.join(report.current) or 'base'}")
+
+
+for command in (migrate_write.new, migrate_write.live):
+    app.command()(command)

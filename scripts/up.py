@@ -76,8 +76,9 @@ def up(
         if (project.root / project.migrations).is_dir():
             output.say(f"Migrating {databases.database_url_unpooled}")
             expected = BranchIdentity.of(ProviderName.LOCAL, databases.branch)
-            for run in runner.apply(project, databases.database_url_unpooled, expected=expected).runs:
-                output.say(f"  {run.id} {run.message} ({run.seconds:.2f} s)")
+            report = runner.apply(project, databases.database_url_unpooled, expected=expected)
+            for run in report.runs:
+                output.say(f"  {run.id} {run.message} ({run.phase}, {run.seconds:.2f} s)")
         output.say("Packaging")
         packaged_at = watch.snapshot(project)
         artifact = build_folder(project, project.root / ".bough" / "artifact")
@@ -141,6 +142,7 @@ class _Served:
         try:
             await self.host.start()
             self._publish()
+            await self._record()
             output.say(f"API  {self.host.url}")
             output.say(f"Docs {self.host.url}/docs")
             output.say("Ctrl-C stops everything; `bough status -o json` shows the database's URLs")
@@ -168,6 +170,20 @@ class _Served:
             ),
         )
 
+    async def _record(self) -> None:
+        """Let the database know which code is live; one that cannot be told now serves all the same."""
+        from infra.migrate import live  # noqa: PLC0415  Alembic takes a quarter of a second
+
+        artifact = self.artifact
+        if artifact.revisions.head is None:
+            return
+        expected = BranchIdentity.of(ProviderName.LOCAL, self.databases.branch)
+        url = self.databases.database_url_unpooled
+        try:
+            await asyncio.to_thread(live.record, url, expected, artifact.revisions, artifact.folder)
+        except InfraError as error:
+            output.show_error(error)
+
     async def _revive(self) -> None:
         async with aclosing(revived(self.project.root, self.databases.control_plane, output.say)) as revivals:
             async for running in revivals:
@@ -185,4 +201,5 @@ class _Served:
                     continue
                 await self.host.reload(self.artifact.folder)
                 self._publish()
+                await self._record()
                 output.say("Packaged again")

@@ -119,6 +119,26 @@ def revisions(folder: Path) -> Revisions:
     return Revisions(head, _newest_expand(head, parents, contracts), tuple(sorted(parents)))
 
 
+def built_with(artifact: Path) -> Revisions:
+    """Return what an artifact says that it was built with.
+
+    Raises:
+        RevisionsError: The folder holds no `api/build.py`.
+    """
+    module = artifact / BUILD_MODULE
+    try:
+        names = dict(_constants(ast.parse(module.read_bytes(), filename=str(module))))
+        head, needed, known = names["HEAD"], names["NEEDED"], names["REVISIONS"]
+    except (OSError, SyntaxError, ValueError, KeyError) as error:
+        raise RevisionsError(
+            f"{artifact} does not say which revisions it was built with",
+            hint="name a folder that was made by: bough package",
+        ) from error
+    return Revisions(
+        None if head is None else str(head), None if needed is None else str(needed), tuple(known or ())
+    )
+
+
 def _newest_expand(
     head: str | None, parents: Mapping[str, tuple[str, ...]], contracts: Container[str]
 ) -> str | None:

@@ -83,6 +83,13 @@ class DatabaseBehindError(MigrationError):
     code = "DATABASE_BEHIND"
 
 
+class NotLiveError(MigrationError):
+    """Code that is said to be live needs a revision that the database lacks."""
+
+    code = "CODE_CANNOT_BE_LIVE"
+    exit_code = 2
+
+
 class NothingToGenerateError(MigrationError):
     """The models and the database agree already."""
 

@@ -86,12 +86,25 @@ def make_tables(connection: Connection) -> None:
 def record_release(
     connection: Connection, head: str | None, revisions: frozenset[str], artifact: str | None
 ) -> None:
-    """Take down that this code is live from now on."""
+    """Take down that this code is live from now on; it stays since when it was, if it is live already."""
     make_tables(connection)
     connection.execute(
-        "INSERT INTO bough_release (head, revisions, artifact) VALUES (%s, %s, %s)",
+        """
+        INSERT INTO bough_release (head, revisions, artifact)
+        SELECT new.* FROM (VALUES (%s::text, %s::text[], %s::text)) AS new
+        EXCEPT
+        (SELECT head, revisions, artifact FROM bough_release ORDER BY id DESC LIMIT 1)
+        """,
         (head, sorted(revisions), artifact),
     )
+
+
+def applied_revisions(connection: Connection) -> frozenset[str]:
+    """Return the ids in `bough_revision`; none where the kit has never migrated."""
+    row = connection.execute("SELECT to_regclass('bough_revision') IS NULL").fetchone()
+    if row is None or row[0]:
+        return frozenset()
+    return frozenset(revision for (revision,) in connection.execute("SELECT id FROM bough_revision"))
 
 
 def live_release(connection: Connection) -> Release | None:

@@ -69,6 +69,12 @@ class TestServing:
         assert response.json()["schema"]["status"] == "ok"
         assert httpx2.get(f"{kit.url}/docs").status_code == 200
 
+    def test_database_knows_which_code_is_live(self, kit):
+        """The artifact, with all its revisions."""
+        ((head, revisions, artifact),) = execute(kit, "SELECT head, revisions, artifact FROM bough_release")
+        assert head in revisions
+        assert artifact == kit.status()["artifact"]
+
     def test_variable_of_the_shell_reaches_the_function(self, kit):
         """The one that was named."""
         response = httpx2.get(f"{kit.url}/healthz", headers={"Origin": ORIGIN})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.histories import History
     from tests.support.neon_api import NeonApi
 
 #: What a shell may have that would mean another project.
@@ -69,17 +71,28 @@ def on_branches(branch_project, monkeypatch, capfd):
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["bough", *arguments])
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            try:
-                cli.main()
-            except SystemExit as end:
-                return int(end.code or 0), *capfd.readouterr()
-        return 0, *capfd.readouterr()
-
-    yield run
+    yield functools.partial(_run, monkeypatch, capfd)
     link.remove(branch_project.root)
+
+
+@pytest.fixture
+def on_history(history: History, monkeypatch, capfd):
+    """Run `bough migrate` in the folder of a history; return exit code, stdout, stderr."""
+    monkeypatch.chdir(history.project.root)
+    for name in _VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+    return functools.partial(_run, monkeypatch, capfd, "migrate")
+
+
+def _run(monkeypatch, capfd, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    capfd.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["bough", *arguments])
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0), *capfd.readouterr()
+    return 0, *capfd.readouterr()

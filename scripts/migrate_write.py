@@ -1,0 +1,90 @@
+"""`bough migrate new` and what else changes the migrations folder, and `live`, which says what runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.config import load_project
+from scripts import output
+from scripts.confirmation import Yes, confirm
+from scripts.output import Output, OutputFormat
+from scripts.target import OnBranch, resolve_target
+
+
+def new(
+    message: Annotated[str, typer.Argument(help="What it does; names the file.")],
+    *,
+    branch: OnBranch = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Write it by hand; do not compare with a database.")
+    ] = False,
+    contract: Annotated[
+        bool,
+        typer.Option("--contract", help="It breaks the code before it, and waits until none of that runs."),
+    ] = False,
+) -> None:
+    """Write a revision: what the models have and the database has not."""
+    from infra.migrate import generate  # noqa: PLC0415  Alembic takes a quarter of a second
+
+    project = load_project(Path.cwd())
+    url = None if empty else resolve_target(project, branch).url
+    path = generate.new(
+        project, url, message, autogenerate=not empty, phase="contract" if contract else "expand"
+    )
+    output.say("Read it before you apply it:")
+    typer.echo(path)
+
+
+def live(
+    *,
+    branch: OnBranch = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Say which code is live from now on, as `bough up` does itself.")
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REVISION",
+            help="The head that it was built at; else the artifact's, else this checkout's.",
+        ),
+    ] = None,
+    artifact: Annotated[
+        Path | None,
+        typer.Option(help="The folder of `bough package` that is live; the next rehearsal runs it."),
+    ] = None,
+    yes: Yes = False,
+    output_format: Output = OutputFormat.TABLE,
+) -> None:
+    """Show which code is live on a database: contract revisions that it does not know wait."""
+    from infra.aws import sources  # noqa: PLC0415  as below
+    from infra.migrate import live as releases  # noqa: PLC0415  Alembic takes a quarter of a second
+
+    if not record and (head or artifact):
+        raise typer.BadParameter("it says what is live only with --record", param_hint="--head, --artifact")
+    project = load_project(Path.cwd())
+    target = resolve_target(project, branch)
+    if record:
+        folder = artifact.resolve() if artifact else None
+        if folder is not None and head is None:
+            revisions = sources.built_with(folder)
+        else:
+            revisions = releases.built_at(project, head or "head")
+        output.say(f"→ {target.url}")
+        if head is None and artifact is None:
+            confirm(f"This checkout's head {revisions.head} is taken for what is deployed.", yes=yes)
+        releases.record(target.url, target.expected, revisions, folder)
+    release = releases.read(target.url, target.expected)
+    if release is None:
+        output.say("Nobody has said which code is live; say it with: bough migrate live --record")
+    known = sorted(release.revisions) if release else []
+    shown = {
+        "database": str(target.url),
+        "head": release.head if release else None,
+        "revisions": known if output_format is not OutputFormat.TABLE else len(known),
+        "artifact": release.artifact if release else None,
+        "live_at": release.live_at if release else None,
+    }
+    output.show(shown, output_format)
