@@ -1,10 +1,9 @@
-"""The one connection that a migration runs on: direct, with timeouts that are proven, locked."""
+"""The one connection that a migration runs on: direct, with timeouts that are proven."""
 
 from __future__ import annotations
 
 import os
 import socket
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,6 @@ from api.database.connection_url import DirectUrl
 from infra.migrate.errors import (
     DatabaseUnreachableError,
     MigrationError,
-    MigrationLockedError,
     PooledUrlRefusedError,
     TimeoutsNotInForceError,
 )
@@ -31,11 +29,12 @@ if TYPE_CHECKING:
 #: Seconds; libpq itself would wait for as long as the network lets it.
 _CONNECT_TIMEOUT: Final = 10
 
-#: Key of the session advisory lock. Advisory locks are per database, so one key serves all.
-LOCK_KEY: Final = int.from_bytes(b"bough/mi", "big")
+#: Seconds. A connection that is silent while a long statement runs is forgotten by some gateways
+#: (AWS's after 350 s), unless something moves on it.
+_KEEPALIVES: Final = {"keepalives_idle": 60, "keepalives_interval": 15, "keepalives_count": 4}
 
-#: Seconds between two tries for the lock.
-_LOCK_POLL: Final = 0.25
+#: How often the server looks, while it runs a statement, whether the client is still there.
+_CLIENT_CHECK: Final = {"client_connection_check_interval": "2000ms"}
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def open_connection(url: DirectUrl, timeouts: Timeouts) -> Iterator[Connection]:
             f"migrations do not run on {url}: behind a transaction pooler locks and settings do not hold"
         )
         raise PooledUrlRefusedError(message, hint="give the direct connection string, DATABASE_URL_UNPOOLED")
-    parameters: dict[str, Any] = {"connect_timeout": _CONNECT_TIMEOUT}
+    parameters: dict[str, Any] = {"connect_timeout": _CONNECT_TIMEOUT, **_KEEPALIVES}
     parameters |= conninfo_to_dict(url.libpq())
     try:
         connection = psycopg.connect(make_conninfo(**parameters), autocommit=True)
@@ -62,7 +61,7 @@ def open_connection(url: DirectUrl, timeouts: Timeouts) -> Iterator[Connection]:
         message = f"cannot connect to {url}: {_one_line(error)}"
         raise DatabaseUnreachableError(message) from None
     try:
-        _set_timeouts(connection, timeouts)
+        _set_up(connection, timeouts)
         yield connection
     except psycopg.Error as error:
         message = f"{url}: {_one_line(error)}"
@@ -74,68 +73,34 @@ def open_connection(url: DirectUrl, timeouts: Timeouts) -> Iterator[Connection]:
         connection.close()
 
 
-def _set_timeouts(connection: Connection, timeouts: Timeouts) -> None:
+def _set_up(connection: Connection, timeouts: Timeouts) -> None:
     name = f"bough migrate {socket.gethostname()}:{os.getpid()}"
+    _set(connection, {"application_name": name[:63]})
     wanted = timeouts.settings()
-    for setting, value in {"application_name": name[:63], **wanted}.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+    _set(connection, wanted)
+    # Without it the statement of a client that was killed runs to its end, and keeps every lock. Servers
+    # on Windows refuse it.
+    with suppress(psycopg.errors.InvalidParameterValue):
+        _set(connection, _CLIENT_CHECK)
+        wanted |= _CLIENT_CHECK
     # A statement of its own: behind a pooler it may reach another session, and then says so.
     rows = connection.execute(
         "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(wanted),)
     ).fetchall()
     found = {name: f"{milliseconds}ms" for name, milliseconds in rows}
     if found != wanted:
-        wrong = ", ".join(f"{name} is {found.get(name)}, not {wanted[name]}" for name in wanted)
-        message = f"the server does not keep the timeouts of this migration: {wrong}"
+        wrong = ", ".join(
+            f"{name} is {found.get(name)}, not {wanted[name]}"
+            for name in wanted
+            if found.get(name) != wanted[name]
+        )
+        message = f"the server does not keep the settings of this migration: {wrong}"
         raise TimeoutsNotInForceError(message, hint="is a pooler between? use the direct connection string")
 
 
-@contextmanager
-def hold_lock(connection: Connection, wait: float) -> Iterator[None]:
-    """Hold the database's migration lock; wait at most `wait` seconds for another holder.
-
-    Tried again and again rather than waited for in the server: a session that waits there has a
-    snapshot, on which the holder's CREATE INDEX CONCURRENTLY waits in turn, a deadlock. It is taken on
-    the connection that runs the statements, so that it is free exactly when none runs any more.
-
-    Raises:
-        MigrationLockedError: It was not free in time; the message names the holder.
-    """
-    end = time.monotonic() + wait
-    while not _try_lock(connection):
-        if time.monotonic() >= end:
-            message = f"another migration of this database is running ({_holder(connection)})"
-            hint = f"waited {wait:g} s; run this again when it has ended"
-            raise MigrationLockedError(message, hint=hint)
-        time.sleep(_LOCK_POLL)
-    try:
-        yield
-    finally:
-        with suppress(psycopg.Error):
-            connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
-
-
-def _try_lock(connection: Connection) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone()
-    return row is not None and row[0]
-
-
-def _holder(connection: Connection) -> str:
-    row = connection.execute(
-        """
-        SELECT pid, application_name, extract(epoch FROM clock_timestamp() - backend_start)::int
-        FROM pg_locks JOIN pg_stat_activity USING (pid)
-        WHERE locktype = 'advisory' AND granted AND objsubid = 1
-          AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND (classid::bigint << 32) + objid::bigint = %s
-        """,
-        (LOCK_KEY,),
-    ).fetchone()
-    if row is None:
-        return "it has just ended"
-    pid, name, seconds = row
-    # Another role's sessions hide all but their pid.
-    return f"server process {pid}, {name or 'name hidden'}, connected {seconds or 0} s ago"
+def _set(connection: Connection, settings: dict[str, str]) -> None:
+    for setting, value in settings.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
 
 
 @contextmanager

@@ -52,6 +52,12 @@ class MigrationLockedError(MigrationError):
     code = "MIGRATION_LOCKED"
 
 
+class LockNotHeldError(MigrationError):
+    """The lock of migrations is not held by the session that runs the statements."""
+
+    code = "LOCK_NOT_HELD"
+
+
 class HistoryError(MigrationError):
     """The migrations folder itself is wrong: missing, not importable, or not one history."""
 

@@ -24,14 +24,29 @@ if TYPE_CHECKING:
 
 _STATUS = "look at it with: bough migrate status"
 
+_TRANSIENT = {psycopg.errors.LockNotAvailable.sqlstate, psycopg.errors.DeadlockDetected.sqlstate}
+
 
 def lost(error: Exception, url: DirectUrl) -> MigrationError:
     """Translate the end of a run whose connection did not survive it."""
-    message = f"the connection to {url} ended during the migration: {_reason(error)}"
+    message = f"the connection to {url} ended during the migration: {reason(error)}"
     return RevisionUncertainError(message, hint=_STATUS)
 
 
-def failed(error: Exception, revision: Revision | None, timeouts: Timeouts, done: int) -> MigrationError:
+def is_transient(error: Exception) -> bool:
+    """Tell whether the same may succeed in a moment: after a lock timeout, or a deadlock."""
+    return _state(error) in _TRANSIENT
+
+
+def failed(
+    error: Exception,
+    revision: Revision | None,
+    timeouts: Timeouts,
+    done: int,
+    *,
+    tried: int = 1,
+    blocker: str | None = None,
+) -> MigrationError:
     """Translate what ended a run.
 
     Args:
@@ -39,11 +54,15 @@ def failed(error: Exception, revision: Revision | None, timeouts: Timeouts, done
         revision: The one that failed; `None` when none was left to run.
         timeouts: What was in force.
         done: How many revisions of the run before it stay.
+        tried: How often the revision was.
+        blocker: A clause about who was last seen to stand in its way.
     """
+    if isinstance(error, MigrationError):
+        return error
     line = _where(error, revision) if revision else ""
     # PostgreSQL's errors need no line: one may come with the revision's COMMIT.
     if revision is None or not (line or isinstance(error, DBAPIError)):
-        return RevisionFailedError(f"Alembic stopped: {_reason(error)}", hint=_STATUS)
+        return RevisionFailedError(f"Alembic stopped: {reason(error)}", hint=_STATUS)
     where = f"revision {revision.id}{line}"
     state = "it was rolled back"
     if "autocommit_block" in revision.path.read_text():
@@ -51,23 +70,30 @@ def failed(error: Exception, revision: Revision | None, timeouts: Timeouts, done
     if done:
         state += f"; {done} before it {'stays' if done == 1 else 'stay'} done"
     kept = {"revision": revision.id}
-    code = (
-        error.orig.sqlstate
-        if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.Error)
-        else None
-    )
-    if code == psycopg.errors.LockNotAvailable.sqlstate:
-        message = f"{where} waited more than {timeouts.lock:g} s for a lock; {state}"
+    code = _state(error)
+    if code in _TRANSIENT:
+        often = f", {tried} times" if tried > 1 else ""
+        what = (
+            "met a deadlock"
+            if code == psycopg.errors.DeadlockDetected.sqlstate
+            else f"waited more than {timeouts.lock:g} s for a lock"
+        )
+        message = f"{where} {what}{often}{f' ({blocker})' if blocker else ''}; {state}"
         return RevisionLockTimeoutError(message, hint="run it again when the table is less busy", **kept)
     if code == psycopg.errors.QueryCanceled.sqlstate:
         message = f"a statement of {where} ran longer than {timeouts.statement:g} s; {state}"
         return RevisionTimeoutError(message, hint="split the statement into smaller ones", **kept)
-    return RevisionFailedError(f"{where} failed: {_reason(error)}; {state}", **kept)
+    return RevisionFailedError(f"{where} failed: {reason(error)}; {state}", **kept)
 
 
-def _reason(error: Exception) -> str:
+def _state(error: Exception) -> str | None:
     original = error.orig if isinstance(error, DBAPIError) else error
-    # Not str(): SQLAlchemy's holds the parameters, which may be data.
+    return original.sqlstate if isinstance(original, psycopg.Error) else None
+
+
+def reason(error: Exception) -> str:
+    """Return an error's own message, without its parameters, which may be data."""
+    original = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(original, psycopg.Error) and original.diag.message_primary:
         return original.diag.message_primary
     return (

@@ -136,6 +136,13 @@ class History:
         except (CommandError, RevisionError) as error:
             raise self._unknown(target, error) from error
 
+    def below(self, undone: Sequence[Revision]) -> str:
+        """Return where a database is after revisions were undone, the last of them last: an id, or `base`."""
+        below = self._scripts.get_revision(undone[-1].id).down_revision
+        if below is None:
+            return "base"
+        return below if isinstance(below, str) else f"{undone[-1].id}-1"
+
     def _unknown(self, target: str, error: Exception) -> UnknownRevisionError:
         latest = ", ".join(revision.id for revision in self._all[-5:]) or "none"
         return UnknownRevisionError(f"{target}: {error}", hint=f"the latest revisions are {latest}")

@@ -8,63 +8,53 @@ revision), read back what was committed.
 from __future__ import annotations
 
 import io
-import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import psycopg
-import sqlalchemy as sa
 from alembic import command
 
 from api.database.timeouts import Timeouts
 from infra.branches import identity
-from infra.migrate import failure
-from infra.migrate.connection import (
-    as_sqlalchemy,
-    current_versions,
-    hold_lock,
-    open_connection,
-    widen_version_column,
-)
+from infra.migrate import lock, phases, records
+from infra.migrate.attempts import Attempts, RevisionRun
+from infra.migrate.blockers import watch_blockers
+from infra.migrate.connection import current_versions, open_connection, widen_version_column
 from infra.migrate.errors import MigrationError, NotVerifiedError, UnknownRevisionError
-from infra.migrate.history import History, Phase, Revision, alembic_config
+from infra.migrate.history import History, Revision, alembic_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from alembic.config import Config
-    from alembic.runtime.migration import MigrationInfo
 
     from api.database.connection_url import DirectUrl
     from infra.branches.identity import BranchIdentity
     from infra.config import Project
     from infra.migrate.connection import Connection
+    from infra.migrate.observer import Observer
 
-#: A lock is given up soon, because every later query of that table queues behind who waits for it;
-#: a statement may run long, because most take no lock that matters.
+#: What holds where `[tool.bough.migrate]` does not say otherwise. A lock is given up soon, because every
+#: later query of that table queues behind who waits for it; a statement may run long, because most take
+#: no lock that matters.
 TIMEOUTS: Final = Timeouts(statement=900.0, lock=5.0, idle_in_transaction=300.0)
-
-#: Seconds to wait for another migration of the same database.
-LOCK_WAIT: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class RevisionRun:
-    """One revision that was applied or undone, and for how long it ran, in seconds."""
-
-    id: str
-    message: str
-    phase: Phase
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did, in order (empty: there was nothing to do), and where the database is now."""
+    """What a run did, and where the database is now.
+
+    Args:
+        runs: In order; empty when there was nothing to do.
+        current: What `alembic_version` holds.
+        held_back: Pending revisions that may not run yet, in order; the first is a contract.
+        why: One sentence about what is held back, with the next command; `None` where nothing is.
+    """
 
     runs: tuple[RevisionRun, ...]
     current: tuple[str, ...]
+    held_back: tuple[Revision, ...] = ()
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +81,49 @@ def apply(
     expected: BranchIdentity | None = None,
     announce: Callable[[str], None] | None = None,
     revision: str = "head",
-    timeouts: Timeouts = TIMEOUTS,
-    lock_wait: float = LOCK_WAIT,
+    contract: bool = False,
+    unused: bool = False,
+    guard: Callable[[Connection, tuple[Revision, ...]], None] | None = None,
+    observer: Observer | None = None,
+    timeouts: Timeouts | None = None,
+    lock_wait: float | None = None,
+    attempts: int | None = None,
 ) -> Report:
-    """Run every pending revision up to `revision`, one transaction each.
+    """Run the pending revisions up to `revision` that may run, one transaction each.
 
-    When one fails, those before it stay applied and it is rolled back; running again goes on there.
-    A second run beside this one waits `lock_wait` seconds for it, then finds nothing to do.
+    One that meets a lock timeout or a deadlock is tried again. When one fails, those before it stay
+    applied and it is rolled back; running again goes on there. A second run beside this one waits
+    `lock_wait` seconds for it, then finds nothing to do.
 
     Args:
         project: Whose revisions.
         url: The database.
         expected: The branch that it must be; without one it must be some branch.
-        announce: Is told which one it is, before anything is changed.
+        announce: Is told which one it is, before anything is changed, and of every wait.
         revision: The last to apply.
-        timeouts: Of each statement.
-        lock_wait: Seconds.
+        contract: Whether contract revisions run too, as far as the live code was built with them.
+        unused: No code uses the database: contract revisions run as well.
+        guard: Called under the lock with what is about to run; raises what refuses it.
+        observer: Watches.
+        timeouts: Of each statement; as `[tool.bough.migrate]` has them.
+        lock_wait: Seconds; as `[tool.bough.migrate]` has it.
+        attempts: How often a revision is tried; as `[tool.bough.migrate]` has it.
 
     Raises:
         TargetError: It is another branch, or does not say which.
         MigrationError: See `infra.migrate.errors`; nothing was changed unless it is one of
             `RevisionFailedError` and `NotVerifiedError`.
     """
-    run = _Run(project, url, expected, announce, timeouts, lock_wait)
-    return run.to(revision, History.upgrades, command.upgrade)
+
+    def permit(connection: Connection, plan: tuple[Revision, ...], applied: frozenset[str]) -> phases.Allowed:
+        live = records.live_release(connection)
+        allowed = phases.allowed(plan, applied=applied, live=live, contract=contract, unused=unused)
+        if guard is not None and allowed.run:
+            guard(connection, allowed.run)
+        return allowed
+
+    run = _Run(project, url, expected, announce, timeouts, lock_wait, attempts, observer)
+    return run.to(_Way(revision, History.upgrades, permit, _last, command.upgrade))
 
 
 def rollback(
@@ -124,16 +133,24 @@ def rollback(
     expected: BranchIdentity | None = None,
     announce: Callable[[str], None] | None = None,
     to: str = "-1",
-    timeouts: Timeouts = TIMEOUTS,
-    lock_wait: float = LOCK_WAIT,
+    observer: Observer | None = None,
+    timeouts: Timeouts | None = None,
+    lock_wait: float | None = None,
+    attempts: int | None = None,
 ) -> Report:
     """Undo revisions down to `to`: an id, `base`, or `-n` for the last n.
 
     Raises:
         TargetError, MigrationError: As `apply`.
     """
-    run = _Run(project, url, expected, announce, timeouts, lock_wait)
-    return run.to(to, History.downgrades, command.downgrade)
+
+    def permit(
+        _connection: Connection, plan: tuple[Revision, ...], _applied: frozenset[str]
+    ) -> phases.Allowed:
+        return phases.Allowed(plan)
+
+    run = _Run(project, url, expected, announce, timeouts, lock_wait, attempts, observer)
+    return run.to(_Way(to, History.downgrades, permit, History.below, command.downgrade))
 
 
 def target(url: DirectUrl, expected: BranchIdentity | None = None) -> BranchIdentity:
@@ -186,83 +203,69 @@ def sql(project: Project, *, start: str = "base", end: str = "head") -> str:
     return output.getvalue()
 
 
+def _last(_history: History, plan: tuple[Revision, ...]) -> str:
+    return plan[-1].id
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Up or down, and how far."""
+
+    revision: str
+    plan: Callable[[History, tuple[str, ...], str], tuple[Revision, ...]]
+    permit: Callable[[Connection, tuple[Revision, ...], frozenset[str]], phases.Allowed]
+    #: What Alembic must be told so that it ends with the plan, from wherever in it.
+    end: Callable[[History, tuple[Revision, ...]], str]
+    migrate: Callable[[Config, str], None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     project: Project
     url: DirectUrl
     expected: BranchIdentity | None
     announce: Callable[[str], None] | None
-    timeouts: Timeouts
-    lock_wait: float
+    timeouts: Timeouts | None
+    lock_wait: float | None
+    attempts: int | None
+    observer: Observer | None
 
-    def to(
-        self,
-        revision: str,
-        plan_to: Callable[[History, tuple[str, ...], str], tuple[Revision, ...]],
-        migrate: Callable[[Config, str], None],
-    ) -> Report:
+    def to(self, way: _Way) -> Report:
+        settings = self.project.migrate
+        timeouts = self.timeouts or replace(
+            TIMEOUTS, statement=settings.statement_timeout, lock=settings.lock_timeout
+        )
+        lock_wait = settings.lock_wait if self.lock_wait is None else self.lock_wait
+        announce = self.announce or (lambda _: None)
         with ExitStack() as stack:
-            connection = stack.enter_context(open_connection(self.url, self.timeouts))
-            found = identity.verify(connection, self.expected)
-            if self.announce:
-                self.announce(f"→ {found}")
-            stack.enter_context(hold_lock(connection, self.lock_wait))
+            connection = stack.enter_context(open_connection(self.url, timeouts))
+            announce(f"→ {identity.verify(connection, self.expected)}")
+            stack.enter_context(lock.hold(connection, lock_wait, announce))
             config = stack.enter_context(alembic_config(self.project))
             history = History(config)
             versions = current_versions(connection)
             before = history.applied(versions)
-            plan = plan_to(history, versions, revision)
-            if not plan:
-                return Report((), versions)
-            widen_version_column(connection, max(len(revision.id) for revision in plan))
-            runs: list[RevisionRun] = []
-            try:
-                with as_sqlalchemy(connection) as lent:
-                    config.attributes["connection"] = lent
-                    config.attributes["on_version_apply"] = (_recorder(lent, plan, runs),)
-                    migrate(config, revision)
-            except Exception as error:
-                raise self._explain(error, connection, history, before, plan) from error
+            allowed = way.permit(connection, way.plan(history, versions, way.revision), before)
+            if not allowed.run:
+                return Report((), versions, allowed.held_back, allowed.why)
+            widen_version_column(connection, max(len(revision.id) for revision in allowed.run))
+            blockers = stack.enter_context(watch_blockers(self.url, connection, timeouts.lock / 3))
+            attempts = Attempts(
+                connection,
+                self.url,
+                history,
+                before,
+                allowed.run,
+                timeouts,
+                most=self.attempts or settings.attempts,
+                announce=announce,
+                observer=self.observer,
+            )
+            end = way.end(history, allowed.run)
+            attempts.run(config, lambda: way.migrate(config, end), blockers)
             after = current_versions(connection)
-            _verify(history.applied(after) ^ before, plan)
-            return Report(tuple(runs), after)
-
-    def _explain(
-        self,
-        error: Exception,
-        connection: Connection,
-        history: History,
-        before: frozenset[str],
-        plan: tuple[Revision, ...],
-    ) -> MigrationError:
-        # How far it came is asked of the database, not of Alembic: a constraint that is checked at
-        # COMMIT fails after its revision had reported itself done.
-        try:
-            done = len(history.applied(current_versions(connection)) ^ before)
-        except psycopg.Error:
-            return failure.lost(error, self.url)
-        revision = plan[done] if done < len(plan) else None
-        return failure.failed(error, revision, self.timeouts, done)
-
-
-def _recorder(
-    connection: sa.Connection, plan: tuple[Revision, ...], runs: list[RevisionRun]
-) -> Callable[..., None]:
-    planned = {revision.id: revision for revision in plan}
-    begun: list[float] = []
-
-    @sa.event.listens_for(connection, "begin")
-    def _begin(_connection: sa.Connection) -> None:
-        begun.append(time.monotonic())
-
-    def record(*, step: MigrationInfo, **_: object) -> None:
-        revision = planned[str(step.up_revision_id)]
-        # The first: an autocommit block inside a revision begins again.
-        seconds = time.monotonic() - begun[0]
-        runs.append(RevisionRun(revision.id, revision.message, revision.phase, seconds))
-        begun.clear()
-
-    return record
+            _verify(history.applied(after) ^ before, allowed.run)
+            return Report(tuple(attempts.runs), after, allowed.held_back, allowed.why)
 
 
 def _verify(changed: frozenset[str], plan: tuple[Revision, ...]) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from infra.migrate import runner
-from infra.migrate.connection import LOCK_KEY
+from infra.migrate import lock, runner
 from infra.migrate.errors import (
     MigrationLockedError,
 )
@@ -56,7 +55,7 @@ class TestLock:
         with psycopg.connect(
             empty_database.direct.libpq(), autocommit=True, application_name="the other"
         ) as other:
-            other.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+            other.execute("SELECT pg_advisory_lock(%s)", (lock.KEY,))
             expected = rf"server process {other.info.backend_pid}, the other, connected \d+ s ago"
             with pytest.raises(MigrationLockedError, match=expected):
                 runner.apply(history.project, empty_database.direct, lock_wait=0.3)
@@ -80,7 +79,7 @@ class TestLock:
         first = context.Process(target=apply_in_another_process, args=arguments)
         first.start()
         held = (
-            f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {LOCK_KEY & 0xFFFFFFFF}"
+            f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {lock.KEY & 0xFFFFFFFF}"
         )
         end = time.monotonic() + 30
         while query(empty_database.direct, held) == [(0,)] and time.monotonic() < end:

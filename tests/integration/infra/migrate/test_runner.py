@@ -69,8 +69,9 @@ class TestApply:
         assert recorded(empty_database.direct) == {"one": "expand"}
         history.write("two", "one", "op.execute('CREATE TABLE b (id int)')")
         report = runner.apply(history.project, empty_database.direct)
-        assert [run.id for run in report.runs] == ["two", "three"]
-        assert tables(empty_database.direct) == {"a", "b", "c"}
+        assert [run.id for run in report.runs] == ["two"]
+        assert [revision.id for revision in report.held_back] == ["three"]
+        assert tables(empty_database.direct) == {"a", "b"}
 
     def test_names_the_revision_whose_commit_fails(self, history: History, empty_database: Database) -> None:
         """A constraint that is checked at COMMIT belongs to its revision, not to the next."""

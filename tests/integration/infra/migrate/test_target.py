@@ -10,8 +10,7 @@ import pytest
 from infra.branches import identity
 from infra.branches.errors import TargetError, TargetUnmarkedError
 from infra.branches.identity import BranchIdentity
-from infra.migrate import runner
-from infra.migrate.connection import LOCK_KEY
+from infra.migrate import lock, runner
 from tests.support.histories import query, tables
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class TestTarget:
         history.write_three_tables()
         runner.apply(history.project, empty_database.direct, revision="one")
         with psycopg.connect(empty_database.direct.libpq(), autocommit=True) as busy:
-            busy.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+            busy.execute("SELECT pg_advisory_lock(%s)", (lock.KEY,))
             with pytest.raises(
                 TargetError, match=f"is {empty_database.name} of .*, not other of project tests"
             ):

@@ -1,0 +1,160 @@
+"""Alembic, run again when a revision met a lock timeout or a deadlock."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+import sqlalchemy as sa
+
+from infra.migrate import failure, lock
+from infra.migrate.connection import as_sqlalchemy, current_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationInfo
+
+    from api.database.connection_url import DirectUrl
+    from api.database.timeouts import Timeouts
+    from infra.migrate.blockers import Blockers
+    from infra.migrate.connection import Connection
+    from infra.migrate.history import History, Phase, Revision
+    from infra.migrate.observer import Observer
+
+#: Seconds of the first wait between two tries, at most; each further one may be twice as long.
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRun:
+    """One revision that was applied or undone.
+
+    Args:
+        id: The revision's.
+        message: The revision's.
+        phase: The revision's.
+        seconds: For how long its last try ran.
+        attempts: Tries that it needed: more than one after lock timeouts or deadlocks.
+    """
+
+    id: str
+    message: str
+    phase: Phase
+    seconds: float
+    attempts: int = 1
+
+
+@dataclass(slots=True)
+class Attempts:
+    """A plan, and how far it came.
+
+    Args:
+        connection: It holds the lock.
+        url: Of the same database.
+        history: Of the plan.
+        before: Ids of what was applied before.
+        plan: In the order of running.
+        timeouts: In force on the connection.
+        most: How often a revision is tried.
+        announce: Is told of every wait.
+        observer: Watches.
+        runs: What has run.
+    """
+
+    connection: Connection
+    url: DirectUrl
+    history: History
+    before: frozenset[str]
+    plan: tuple[Revision, ...]
+    timeouts: Timeouts
+    most: int
+    announce: Callable[[str], None]
+    observer: Observer | None = None
+    runs: list[RevisionRun] = field(default_factory=list)
+    _failures: Counter[str] = field(default_factory=Counter)
+
+    def run(self, config: Config, migrate: Callable[[], None], blockers: Blockers) -> None:
+        """Call `migrate` until it comes through, or a revision fails for good.
+
+        Args:
+            config: What `migrate` gives to Alembic; the connection is put there.
+            migrate: Takes the database to the plan's end from wherever it is.
+            blockers: Who stood in the way.
+
+        Raises:
+            RevisionFailedError: It is not retried, or was tried often enough.
+        """
+        while True:
+            try:
+                with as_sqlalchemy(self.connection) as lent:
+                    config.attributes["connection"] = lent
+                    config.attributes["on_version_apply"] = (self._recorder(lent),)
+                    self._watched(lent, migrate)
+            except Exception as error:  # noqa: BLE001  raised again, translated, unless it passes
+                self._wait_or_raise(error, blockers.take())
+            else:
+                return
+
+    def _watched(self, lent: sa.Connection, migrate: Callable[[], None]) -> None:
+        if self.observer is None:
+            migrate()
+            return
+        self.observer.attempt(lent, self.url, self.plan[len(self.runs) :])
+        try:
+            migrate()
+        finally:
+            self.observer.ended()
+
+    def _wait_or_raise(self, error: Exception, blocker: str | None) -> None:
+        # How far it came is asked of the database, not of Alembic: a constraint that is checked at
+        # COMMIT fails after its revision had reported itself done.
+        try:
+            done = len(self.history.applied(current_versions(self.connection)) ^ self.before)
+        except psycopg.Error:
+            raise failure.lost(error, self.url) from error
+        del self.runs[done:]
+        revision = self.plan[done] if done < len(self.plan) else None
+        tried = self._failed(revision)
+        if revision is None or tried >= self.most or not failure.is_transient(error):
+            raise failure.failed(
+                error, revision, self.timeouts, done, tried=tried, blocker=blocker
+            ) from error
+        # Not all at once again, of those who met.
+        pause = min(_FIRST_PAUSE * 2 ** (tried - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311
+        why = blocker or failure.reason(error)
+        self.announce(f"{revision.id}: {why}; try {tried + 1} of {self.most} in {pause:.1f} s")
+        time.sleep(pause)
+
+    def _failed(self, revision: Revision | None) -> int:
+        if revision is None:
+            return 1
+        self._failures[revision.id] += 1
+        return self._failures[revision.id]
+
+    def _recorder(self, lent: sa.Connection) -> Callable[..., None]:
+        planned = {revision.id: revision for revision in self.plan}
+        begun: list[float] = []
+
+        @sa.event.listens_for(lent, "begin")
+        def _begin(_connection: sa.Connection) -> None:
+            begun.append(time.monotonic())
+
+        def record(*, step: MigrationInfo, **_: object) -> None:
+            revision = planned[str(step.up_revision_id)]
+            lock.verify(self.connection)
+            if self.observer is not None:
+                self.observer.done(revision)
+            # The first: an autocommit block inside a revision begins again.
+            seconds = time.monotonic() - begun[0]
+            begun.clear()
+            attempts = self._failures[revision.id] + 1
+            self.runs.append(RevisionRun(revision.id, revision.message, revision.phase, seconds, attempts))
+
+        return record
