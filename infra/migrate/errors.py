@@ -150,6 +150,12 @@ class RevisionUncertainError(RevisionFailedError):
     code = "REVISION_UNCERTAIN"
 
 
+class MeasurementError(MigrationError):
+    """A rehearsal could not be measured; the revisions themselves may be right."""
+
+    code = "MEASUREMENT_FAILED"
+
+
 class NotVerifiedError(MigrationError):
     """Alembic reported success, and the database says otherwise."""
 

@@ -70,6 +70,9 @@ class Statement:
         scans: Tables read from end to end.
         wal_bytes: Of WAL written meanwhile; server-wide, so an upper bound.
         transaction: Number of its transaction in the revision, from 0; `None` in autocommit.
+        tag: What the server says that it did, such as `ALTER TABLE`; empty when it failed.
+        changed: Rows inserted, updated and deleted in tables that were there before the revision, those
+            of triggers, functions and cascades too.
     """
 
     index: int
@@ -82,6 +85,8 @@ class Statement:
     scans: tuple[Scan, ...] = ()
     wal_bytes: int = 0
     transaction: int | None = 0
+    tag: str = ""
+    changed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,10 @@ class RevisionMeasure:
         started: Seconds.
         seconds: Until it was committed.
         statements: In order, the kit's own bookkeeping left out.
-        locks: In the order of taking, on tables and indexes that were there before the revision.
+        locks: In the order of taking, on tables and views that were there before the revision; of an
+            index, or a sequence that a column owns, only what is stronger than its table's.
         size_change: Bytes by which the database grew.
+        invalid_indexes: Qualified names of indexes that it left unfinished.
     """
 
     revision: Revision
@@ -103,6 +110,7 @@ class RevisionMeasure:
     statements: tuple[Statement, ...]
     locks: tuple[Lock, ...]
     size_change: int
+    invalid_indexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,175 @@
+"""One revision while it runs: what each of its statements changed, and what it holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.migrate.rehearsal.lock_book import LockBook
+from infra.migrate.rehearsal.readings import DatabaseReading
+from infra.migrate.rehearsal.results import RevisionMeasure, Scan, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from infra.migrate.history import Revision
+    from infra.migrate.rehearsal.readings import Counters, SessionReading
+    from infra.migrate.rehearsal.sampling import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many rows the tables have.
+
+    Args:
+        rows: By qualified name.
+        data_is_missing: They are those of another database, of which this is a copy without data.
+    """
+
+    rows: Mapping[str, int]
+    data_is_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A statement that was answered.
+
+    Args:
+        sql: As it was sent.
+        line: Of the revision's file.
+        tag: The answer, such as `UPDATE 3`; empty when it failed.
+        rows: As the driver counts them; below 0 where that means nothing.
+        started: Seconds.
+        ended: Seconds.
+        transaction: Number of its transaction; `None` in autocommit.
+    """
+
+    sql: str
+    line: int | None
+    tag: str
+    rows: int
+    started: float
+    ended: float
+    transaction: int | None
+
+
+class RunningRevision:
+    """Collects what a revision does.
+
+    Args:
+        revision: Which.
+        before: The database as it was.
+        sizes: Its tables'.
+        started: Seconds.
+    """
+
+    def __init__(self, revision: Revision, before: DatabaseReading, sizes: Sizes, started: float) -> None:
+        """Begin without a statement."""
+        self.revision = revision
+        self.started = started
+        self.done = False
+        self._transactions = 0
+        self._in_transaction = False
+        self._before = before
+        self._sizes = sizes
+        self._wal = before.wal
+        self._counters = dict(before.counters)
+        self._book = LockBook(before.relations, sizes.rows)
+        self._statements: list[Statement] = []
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it has sent nothing yet."""
+        return not self._statements
+
+    def transaction(self) -> int:
+        """Return the number of the transaction that the next statement is in."""
+        if not self._in_transaction:
+            self._in_transaction = True
+            self._transactions += 1
+        return self._transactions - 1
+
+    def add(
+        self, sent: Sent, reading: SessionReading | DatabaseReading | None, samples: Sequence[Sample] = ()
+    ) -> None:
+        """Take down a statement and what was read after it.
+
+        Args:
+            sent: The statement.
+            reading: `None` where nothing could be asked: the next one tells of this statement too.
+            samples: What was seen of its locks meanwhile, outside a transaction.
+        """
+        index = len(self._statements)
+        tag = re.sub(r"[ \d]+$", "", sent.tag)
+        rewrites: tuple[str, ...] = ()
+        scans: tuple[Scan, ...] = ()
+        changed, wal = 0, 0
+        for sample in samples:
+            self._book.update(sample.held, statement=index, acquired=sample.at, now=sample.at, sampled=True)
+        if reading is not None:
+            wal, self._wal = reading.wal - self._wal, reading.wal
+            after = {oid: now for oid, now in reading.counters.items() if oid in self._counters}
+            written = self._written_anew(after) if not tag.startswith(("ROLLBACK", "TRUNCATE")) else []
+            rewrites = tuple(self._before.relations[oid].name for oid in written)
+            scans = tuple(self._scans(after))
+            changed = sum(now.changed - self._counters[oid].changed for oid, now in after.items())
+            self._counters |= after
+            if isinstance(reading, DatabaseReading):
+                self.release(sent.ended)
+                for oid in written:
+                    self._book.add_rewrite(oid, statement=index, began=sent.started, ended=sent.ended)
+            else:
+                self._book.update(reading.locks, statement=index, acquired=sent.started, now=sent.ended)
+        self._statements.append(
+            Statement(
+                index,
+                sent.sql,
+                sent.line,
+                sent.started,
+                sent.ended - sent.started,
+                rows=sent.rows if sent.rows >= 0 else None,
+                rewrites=rewrites,
+                scans=scans,
+                wal_bytes=wal,
+                transaction=sent.transaction,
+                tag=tag,
+                changed=changed,
+            )
+        )
+
+    def release(self, now: float) -> None:
+        """Take down that no transaction is open any more."""
+        self._in_transaction = False
+        self._book.release(now)
+
+    def measure(self, after: DatabaseReading, now: float) -> RevisionMeasure:
+        """Return all of it, once the revision is committed."""
+        were_invalid = {oid for oid, relation in self._before.relations.items() if relation.invalid}
+        invalid = (r.name for oid, r in after.relations.items() if r.invalid and oid not in were_invalid)
+        return RevisionMeasure(
+            self.revision,
+            self.started,
+            now - self.started,
+            tuple(self._statements),
+            self._book.locks(),
+            after.size - self._before.size,
+            tuple(sorted(invalid)),
+        )
+
+    def _written_anew(self, after: Mapping[int, Counters]) -> list[int]:
+        """Return OIDs, those of tables first; of an index only where its table stayed as it was."""
+        found = [oid for oid, now in after.items() if now.file != self._counters[oid].file]
+        relations = self._before.relations
+        return sorted(found, key=lambda oid: (relations[oid].owner is not None, relations[oid].name))
+
+    def _scans(self, after: Mapping[int, Counters]) -> list[Scan]:
+        found = []
+        for oid, now in after.items():
+            before, name = self._counters[oid], self._before.relations[oid].name
+            rows = now.read - before.read
+            if self._sizes.data_is_missing:
+                rows = max(rows, (now.scans - before.scans) * self._sizes.rows.get(name, 0))
+            if rows > 0:
+                found.append(Scan(name, rows))
+        return sorted(found, key=lambda scan: scan.relation)
