@@ -53,6 +53,8 @@ class MigrateSettings:
         blocked_care: Seconds of a blocked table from which on a revision needs care.
         blocked_unsafe: Seconds of a blocked table from which on it is unsafe.
         wal_care: Bytes of WAL from which on it needs care: replicas and restores must follow.
+        traffic: File of the statements that `rehearse --traffic` makes, relative to pyproject.toml;
+            derived from the tables without one.
     """
 
     lock_timeout: float = 5.0
@@ -63,6 +65,7 @@ class MigrateSettings:
     blocked_care: float = 0.2
     blocked_unsafe: float = 1.0
     wal_care: int = 1_000_000_000
+    traffic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

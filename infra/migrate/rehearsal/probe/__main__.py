@@ -19,6 +19,7 @@ from sqlalchemy.orm import mapperlib
 from sqlalchemy.pool import NullPool
 
 from . import rows
+from .messages import without_values
 from .values import NoValueError
 
 if TYPE_CHECKING:
@@ -210,14 +211,7 @@ def describe(error: BaseException) -> tuple[str | None, str, str | None]:
     sqlstate = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     message = getattr(diagnosis, "message_primary", None) or getattr(cause, "message", None) or str(cause)
     column = getattr(diagnosis, "column_name", None) or getattr(cause, "column_name", None)
-    return sqlstate or "", _without_values(sqlstate or "", " ".join(str(message).split())), column
-
-
-def _without_values(sqlstate: str, message: str) -> str:
-    """Cut what PostgreSQL and the drivers quote of a value, and what a trigger may say of one."""
-    if sqlstate.startswith("P0"):
-        return "a trigger or function raised an exception"
-    return message.partition(": ")[0] if sqlstate.startswith("22") or not sqlstate else message
+    return sqlstate or "", without_values(sqlstate or "", str(message)), column
 
 
 if __name__ == "__main__":
