@@ -1,8 +1,7 @@
 """Whether code fits the new schema: the deployed code, else expand is not additive, and the new code.
 
 Each mapped table's statements are tried as the application role, before the upgrade (the base line: what
-fails there is not the migration's fault) and after it. `docs/decisions/0019-compatibility.md` says what
-that finds, and what it cannot.
+fails there is not the migration's fault) and after it.
 """
 
 from __future__ import annotations
