@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.config import load_project
-from scripts import migrate_write, output
+from scripts import migrate_drift, migrate_write, output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.target import OnBranch, resolve_target
@@ -109,5 +109,5 @@ def _show(report: Report, did: str) -> None:
     output.say(f"The database is at {', '.join(report.current) or 'base'}")
 
 
-for command in (migrate_write.new, migrate_write.live):
+for command in (migrate_write.new, migrate_write.live, migrate_drift.drift):
     app.command()(command)

@@ -156,6 +156,12 @@ class MeasurementError(MigrationError):
     code = "MEASUREMENT_FAILED"
 
 
+class ReferenceImpossibleError(MigrationError):
+    """The revisions do not run on an empty database of this machine, so nothing can be held against it."""
+
+    code = "REFERENCE_IMPOSSIBLE"
+
+
 class NotVerifiedError(MigrationError):
     """Alembic reported success, and the database says otherwise."""
 
