@@ -109,5 +109,10 @@ def _show(report: Report, did: str) -> None:
     output.say(f"The database is at {', '.join(report.current) or 'base'}")
 
 
-for command in (migrate_write.new, migrate_write.live, migrate_drift.drift):
+for command in (
+    migrate_write.new,
+    migrate_write.rebase,
+    migrate_write.live,
+    migrate_drift.drift,
+):
     app.command()(command)

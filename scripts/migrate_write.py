@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.config import load_project
+from infra.migrate.errors import DirectUrlMissingError
 from scripts import output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
@@ -36,6 +37,61 @@ def new(
     )
     output.say("Read it before you apply it:")
     typer.echo(path)
+
+
+def rebase(
+    *,
+    branch: OnBranch = None,
+    onto: Annotated[
+        str | None,
+        typer.Option(metavar="REVISION", help="The head that the others follow; else the main git branch's."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GIT_BRANCH",
+            help="The main git branch; else origin's, or a local one.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    output_format: Output = OutputFormat.TABLE,
+) -> None:
+    """Put the revisions of two git branches into one line, and contracts that wait at its end.
+
+    Changes `down_revision` in their files. What is applied in the database, known to its live code, or on
+    the main git branch keeps its place; without a database that is what the main git branch has.
+    """
+    from infra.migrate.rebase import rebase as rebase_history  # noqa: PLC0415  Alembic takes a quarter of a second
+
+    project = load_project(Path.cwd())
+    try:
+        target = resolve_target(project, branch)
+    except DirectUrlMissingError:
+        target = None
+    edits = rebase_history(
+        project,
+        target.url if target else None,
+        target.expected if target else None,
+        onto=onto,
+        base=base,
+        dry_run=dry_run,
+        announce=output.say,
+    )
+    rows = [
+        {
+            "file": str(edit.file.path.relative_to(project.root)),
+            "from": ", ".join(edit.file.parents) or None,
+            "to": edit.parent,
+        }
+        for edit in edits
+    ]
+    if not edits:
+        output.say("The revisions are in order")
+    elif dry_run:
+        output.say("Nothing was changed; without --dry-run this would be:")
+    if edits or output_format is not OutputFormat.TABLE:
+        output.show_rows(rows, output_format, columns={"file": "FILE", "from": "FROM", "to": "TO"})
 
 
 def live(

@@ -76,7 +76,7 @@ def up(
         if (project.root / project.migrations).is_dir():
             output.say(f"Migrating {databases.database_url_unpooled}")
             expected = BranchIdentity.of(ProviderName.LOCAL, databases.branch)
-            report = runner.apply(project, databases.database_url_unpooled, expected=expected)
+            report = runner.apply(project, databases.database_url_unpooled, expected=expected, unused=True)
             for run in report.runs:
                 output.say(f"  {run.id} {run.message} ({run.phase}, {run.seconds:.2f} s)")
         output.say("Packaging")

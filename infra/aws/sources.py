@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from infra.config_tables import ConfigError
 from infra.errors import InfraError
+from infra.literals import literals
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -101,7 +101,7 @@ def revisions(folder: Path) -> Revisions:
     contracts: set[str] = set()
     for file in sorted((folder / "versions").glob("*.py")):
         try:
-            names = dict(_constants(ast.parse(file.read_bytes(), filename=str(file))))
+            names = {name: literal.value for name, literal in literals(file).items()}
         except (SyntaxError, ValueError) as error:
             raise RevisionsError(f"{file} cannot be read: {error}") from error
         if isinstance(revision := names.get("revision"), str):
@@ -125,18 +125,14 @@ def built_with(artifact: Path) -> Revisions:
     Raises:
         RevisionsError: The folder holds no `api/build.py`.
     """
-    module = artifact / BUILD_MODULE
     try:
-        names = dict(_constants(ast.parse(module.read_bytes(), filename=str(module))))
-        head, needed, known = names["HEAD"], names["NEEDED"], names["REVISIONS"]
+        names = literals(artifact / BUILD_MODULE)
+        return Revisions(names["HEAD"].value, names["NEEDED"].value, tuple(names["REVISIONS"].value))
     except (OSError, SyntaxError, ValueError, KeyError) as error:
         raise RevisionsError(
             f"{artifact} does not say which revisions it was built with",
             hint="name a folder that was made by: bough package",
         ) from error
-    return Revisions(
-        None if head is None else str(head), None if needed is None else str(needed), tuple(known or ())
-    )
 
 
 def _newest_expand(
@@ -150,22 +146,6 @@ def _newest_expand(
             break
         needed = above[0] if above else None
     return needed
-
-
-def _constants(module: ast.Module) -> Iterator[tuple[str, str | tuple[str, ...] | None]]:
-    """Yield the module's top-level names that are given a literal value."""
-    for statement in module.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                pass
-            case _:
-                continue
-        try:
-            yield name, ast.literal_eval(value)
-        except ValueError:
-            continue
 
 
 def _find(root: Path, name: str) -> Path | None:

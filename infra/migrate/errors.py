@@ -96,6 +96,19 @@ class NotLiveError(MigrationError):
     exit_code = 2
 
 
+class RebaseAmbiguousError(MigrationError):
+    """Nothing says which of several heads comes first."""
+
+    code = "REBASE_AMBIGUOUS"
+    exit_code = 2
+
+
+class RebaseRefusedError(MigrationError):
+    """Revisions cannot be put into one line without moving one that must keep its place."""
+
+    code = "REBASE_REFUSED"
+
+
 class NothingToGenerateError(MigrationError):
     """The models and the database agree already."""
 

@@ -70,11 +70,11 @@ class History:
 
     Raises:
         HistoryError: A revision cannot be imported, lacks its parent, or names another phase.
-        MultipleHeadsError: The history is not linear.
+        MultipleHeadsError: There are several heads, and that does not do.
     """
 
-    def __init__(self, config: Config) -> None:
-        """Load and check every revision."""
+    def __init__(self, config: Config, *, several_heads: bool = False) -> None:
+        """Load and check every revision; with `several_heads` there may be, for going down from one."""
         try:
             self._scripts = ScriptDirectory.from_config(config)
             # From the oldest to the newest.
@@ -85,7 +85,7 @@ class History:
             message = f"a revision cannot be loaded: {type(error).__name__}: {error}"
             raise HistoryError(message) from error
         heads = self._scripts.get_heads()
-        if len(heads) > 1:
+        if len(heads) > 1 and not several_heads:
             raise _multiple_heads(self._scripts, heads)
         self.head: str | None = heads[0] if heads else None
 
@@ -159,9 +159,5 @@ def _revision(script: Script) -> Revision:
 def _multiple_heads(scripts: ScriptDirectory, heads: Collection[str]) -> MultipleHeadsError:
     found = sorted((Path(scripts.get_revision(head).path) for head in heads), key=lambda path: path.name)
     message = f"the history has {len(found)} heads: {', '.join(path.name for path in found)}"
-    first = next(head for head in heads if Path(scripts.get_revision(head).path) == found[0])
-    hint = (
-        f'in {found[-1].name} (or its oldest revision that main lacks) set down_revision = "{first}"; '
-        "where both are applied somewhere, run: alembic merge heads -m join"
-    )
+    hint = "put one after the other with: bough migrate rebase"
     return MultipleHeadsError(message, hint=hint)

@@ -150,7 +150,8 @@ def rollback(
         return phases.Allowed(plan)
 
     run = _Run(project, url, expected, announce, timeouts, lock_wait, attempts, observer)
-    return run.to(_Way(to, History.downgrades, permit, History.below, command.downgrade))
+    # Going down from one of two heads is how `bough migrate rebase` may move it then.
+    return run.to(_Way(to, History.downgrades, permit, History.below, command.downgrade, several_heads=True))
 
 
 def target(url: DirectUrl, expected: BranchIdentity | None = None) -> BranchIdentity:
@@ -217,6 +218,7 @@ class _Way:
     #: What Alembic must be told so that it ends with the plan, from wherever in it.
     end: Callable[[History, tuple[Revision, ...]], str]
     migrate: Callable[[Config, str], None]
+    several_heads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +244,7 @@ class _Run:
             announce(f"→ {identity.verify(connection, self.expected)}")
             stack.enter_context(lock.hold(connection, lock_wait, announce))
             config = stack.enter_context(alembic_config(self.project))
-            history = History(config)
+            history = History(config, several_heads=way.several_heads)
             versions = current_versions(connection)
             before = history.applied(versions)
             allowed = way.permit(connection, way.plan(history, versions, way.revision), before)

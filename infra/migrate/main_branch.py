@@ -1,0 +1,42 @@
+"""Which revisions the main git branch has: others build on them, so they stay as they are."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.config import Project
+
+#: Where the main git branch may be found, the others' before one's own.
+_NAMES: Final = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+
+def revision_files(project: Project, name: str | None = None) -> frozenset[str] | None:
+    """Return the names of the files in `versions` that the main git branch has.
+
+    Args:
+        project: Whose migrations.
+        name: The git branch, or another commit, that counts as main; without it the one of `origin`, or a
+            local one of a usual name.
+
+    Returns:
+        `None` when git, the repository or such a branch is not there.
+    """
+    folder = project.root / project.migrations / "versions"
+    for each in (name,) if name else _NAMES:
+        found = _git(folder, "ls-tree", "-z", "--name-only", each)
+        if found is not None:
+            return frozenset(found.split("\0")) - {""}
+    return None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  no shell
+    except FileNotFoundError:
+        return None
+    return done.stdout.decode(errors="surrogateescape") if done.returncode == 0 else None
