@@ -95,7 +95,6 @@ class TestApply:
         with pytest.raises(MultipleHeadsError, match=r"2 heads: three.py, twin.py") as failure:
             runner.apply(history.project, empty_database.direct)
         assert failure.value.hint == "put one after the other with: bough migrate rebase"
-        assert 'down_revision = "three"' in (failure.value.hint or "")
 
     def test_never_believes_a_run_that_committed_nothing(
         self, history: History, empty_database: Database
