@@ -105,19 +105,20 @@ class RunningRevision:
         rewrites: tuple[str, ...] = ()
         scans: tuple[Scan, ...] = ()
         changed, wal = 0, 0
+        relations = self._before.relations
         for sample in samples:
             self._book.update(sample.held, statement=index, acquired=sample.at, now=sample.at, sampled=True)
         if reading is not None:
             wal, self._wal = reading.wal - self._wal, reading.wal
             after = {oid: now for oid, now in reading.counters.items() if oid in self._counters}
             written = self._written_anew(after) if not tag.startswith(("ROLLBACK", "TRUNCATE")) else []
-            rewrites = tuple(self._before.relations[oid].name for oid in written)
+            rewrites = tuple(relations[oid].name for oid in written)
             scans = tuple(self._scans(after))
             changed = sum(now.changed - self._counters[oid].changed for oid, now in after.items())
             self._counters |= after
             if isinstance(reading, DatabaseReading):
                 self.release(sent.ended)
-                for oid in written:
+                for oid in (each for each in written if relations[each].owner not in written):
                     self._book.add_rewrite(oid, statement=index, began=sent.started, ended=sent.ended)
             else:
                 self._book.update(reading.locks, statement=index, acquired=sent.started, now=sent.ended)
@@ -158,7 +159,7 @@ class RunningRevision:
         )
 
     def _written_anew(self, after: Mapping[int, Counters]) -> list[int]:
-        """Return OIDs, those of tables first; of an index only where its table stayed as it was."""
+        """Return the OIDs of what has another file now, tables first."""
         found = [oid for oid, now in after.items() if now.file != self._counters[oid].file]
         relations = self._before.relations
         return sorted(found, key=lambda oid: (relations[oid].owner is not None, relations[oid].name))
