@@ -55,6 +55,8 @@ class MigrateSettings:
         wal_care: Bytes of WAL from which on it needs care: replicas and restores must follow.
         traffic: File of the statements that `rehearse --traffic` makes, relative to pyproject.toml;
             derived from the tables without one.
+        require_rehearsal: Whether `bough migrate apply` refuses what was not rehearsed as it is now, on a
+            database that has revisions already.
     """
 
     lock_timeout: float = 5.0
@@ -66,6 +68,7 @@ class MigrateSettings:
     blocked_unsafe: float = 1.0
     wal_care: int = 1_000_000_000
     traffic: str | None = None
+    require_rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,9 @@ def _check_value(file: Path, table: str, key: str, value: object, type_: str) ->
     elif type_.startswith("tuple"):
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise ConfigError(f"{where} must be a list of strings")
+    elif type_ == "bool":
+        if not isinstance(value, bool):
+            raise ConfigError(f"{where} must be a boolean, not {kind(value)}")
     # A boolean is an int to Python, and none to TOML.
     elif isinstance(value, bool) or not isinstance(value, int if type_ == "int" else int | float):
         what = "an integer" if type_ == "int" else "a number"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.config import load_project
-from scripts import migrate_drift, migrate_write, output
+from scripts import migrate_drift, migrate_rehearse, migrate_write, output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
-from scripts.target import OnBranch, resolve_target
+from scripts.target import OnBranch, OnUrl, resolve_target
 
 if TYPE_CHECKING:
     from infra.migrate.runner import Report
@@ -31,14 +31,26 @@ def apply(
     ] = "head",
     *,
     branch: OnBranch = None,
+    url: OnUrl = None,
     sql: Annotated[
         bool,
         typer.Option("--sql", help="Print the SQL instead, from the start or of a range; needs no database."),
+    ] = False,
+    require_rehearsal: Annotated[
+        bool | None,
+        typer.Option(
+            help="Refuse what was not rehearsed as it is now; [tool.bough.migrate] has the default.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_unsafe: Annotated[
+        bool, typer.Option("--allow-unsafe", help="Also what the rehearsal found unsafe.")
     ] = False,
 ) -> None:
     """Run the pending revisions, one transaction each; running it again goes on where one failed."""
     # Imported here, as in every command: Alembic takes a quarter of a second that --help need not pay.
     from infra.migrate import runner  # noqa: PLC0415  see above
+    from infra.migrate.rehearsal import memory  # noqa: PLC0415  see above
 
     project = load_project(Path.cwd())
     if sql:
@@ -46,10 +58,16 @@ def apply(
         # Not through rich, which would wrap and colour what psql is to read.
         sys.stdout.write(runner.sql(project, start=start or "base", end=end))
         return
-    target = resolve_target(project, branch)
+    target = resolve_target(project, branch, url)
     output.say(f"Migrating {target.url}")
+    required = project.migrate.require_rehearsal if require_rehearsal is None else require_rehearsal
     report = runner.apply(
-        project, target.url, expected=target.expected, announce=output.say, revision=revision
+        project,
+        target.url,
+        expected=target.expected,
+        announce=output.say,
+        revision=revision,
+        guard=memory.guard(allow_unsafe=allow_unsafe) if required else None,
     )
     _show(report, "Applied")
 
@@ -110,6 +128,7 @@ def _show(report: Report, did: str) -> None:
 
 
 for command in (
+    migrate_rehearse.rehearse,
     migrate_write.new,
     migrate_write.rebase,
     migrate_write.live,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -41,6 +42,16 @@ OnBranch = Annotated[
     ),
 ]
 
+OnUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="A database that no provider hosts: `env:NAME` for the variable that holds its direct connection"
+        " string, `-` for stdin, or one without its password, which is then PGPASSWORD's.",
+        show_default=False,
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -50,19 +61,22 @@ class Target:
     expected: BranchIdentity | None
 
 
-def resolve_target(project: Project, branch: str | None = None) -> Target:
+def resolve_target(project: Project, branch: str | None = None, given: str | None = None) -> Target:
     """Return the database that is meant.
 
-    Where to connect is said by `branch`, else by DATABASE_URL_UNPOOLED, else by the pinned branch, else
-    by the running local world. Whoever pinned a branch also meant it for a URL of the environment; what
-    is pinned by id, such as a link, the database itself can prove, and no provider is asked.
+    Where to connect is said by `branch` or by what was `given` as `--url`, else by DATABASE_URL_UNPOOLED,
+    else by the pinned branch, else by the running local world. Whoever pinned a branch also meant it for
+    such a URL; what is pinned by id, such as a link, the database itself can prove, and no provider is asked.
 
     Raises:
+        typer.BadParameter: Both say where.
         DirectUrlInvalidError: The variable cannot be read, or is a pooled URL.
         DirectUrlMissingError: Nothing says where.
         BranchError: The provider does not know the branch, or cannot be asked.
     """
-    url = url_of_environment() if branch is None else None
+    if branch is not None and given is not None:
+        raise typer.BadParameter("--branch says where to connect, too", param_hint="--url")
+    url = _url_of_option(given) if given is not None else url_of_environment() if branch is None else None
     with open_branches(project, branch=branch) as branches:
         if url is not None and (pinned := _pinned_by_id(branches.context)) is not None:
             return Target(url, pinned)
@@ -100,10 +114,41 @@ def url_of_environment() -> DirectUrl | None:
         DirectUrlInvalidError: It cannot be read, or is a pooled URL.
     """
     text = os.environ.get(_VARIABLE)
+    return _parsed(text, _VARIABLE) if text else None
+
+
+def _url_of_option(given: str) -> DirectUrl:
+    """Return the URL that `--url` means.
+
+    Raises:
+        DirectUrlInvalidError: It cannot be read, is a pooled URL, or shows a password.
+        DirectUrlMissingError: The variable is not set, or nothing is on stdin.
+    """
+    if given == "-":
+        return _parsed(_required(sys.stdin.readline().strip(), "stdin has no connection string"), "stdin")
+    if given.startswith("env:"):
+        name = given.removeprefix("env:")
+        return _parsed(_required(os.environ.get(name, ""), f"{name} is not set"), name)
+    from infra.branches.provisioning import password_of  # noqa: PLC0415  psycopg takes time that --help need not pay
+
+    url = _parsed(given, "--url")
+    if password_of(url) is not None:
+        raise DirectUrlInvalidError(
+            "--url shows a password, and command lines can be read by everybody",
+            hint="put the connection string into a variable, and give its name: --url env:NAME",
+        )
+    return url.replace(password=os.environ["PGPASSWORD"]) if os.environ.get("PGPASSWORD") else url
+
+
+def _required(text: str, missing: str) -> str:
     if not text:
-        return None
+        raise DirectUrlMissingError(missing, hint="--url says that the connection string is there")
+    return text
+
+
+def _parsed(text: str, where: str) -> DirectUrl:
     try:
         return DirectUrl.parse(text)
     except ConnectionUrlError as error:
         # `from None`: the traceback of what was parsed is nobody's business.
-        raise DirectUrlInvalidError(f"{_VARIABLE}: {error}", hint=error.hint) from None
+        raise DirectUrlInvalidError(f"{where}: {error}", hint=error.hint) from None

@@ -43,8 +43,8 @@ def schema_sql(url: DirectUrl, *options: str) -> str:
 def owned_schemas_sql(url: DirectUrl) -> str:
     """Return as SQL the schemas that the URL's role may act for, as `schema_sql` does.
 
-    Where a provider keeps things of its own in the database, that leaves them out; the mark that says
-    which branch it is, too.
+    Where a provider keeps things of its own in the database, that leaves them out; the kit's own tables,
+    too, such as the mark that says which branch it is.
 
     Raises:
         BranchError: The database does not answer; the message quotes why.
@@ -54,7 +54,7 @@ def owned_schemas_sql(url: DirectUrl) -> str:
             rows = connection.execute(_OWNED_SCHEMAS).fetchall()
         # In quotes, since pg_dump takes a pattern.
         schemas = ['--schema="{}"'.format(name.replace('"', '""')) for (name,) in rows]
-        return schema_sql(url, *schemas, "--exclude-table=public.bough_branch")
+        return schema_sql(url, *schemas, "--exclude-table=*.bough_*")
     except (psycopg.Error, ProgramError) as error:
         reason = " ".join(str(error).split())
     # Raised here: the driver's traceback holds the URL with its password.

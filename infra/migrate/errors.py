@@ -115,6 +115,39 @@ class NothingToGenerateError(MigrationError):
     code = "NOTHING_TO_GENERATE"
 
 
+class ForkDiffersError(MigrationError):
+    """A fork is not what its target is: nothing that is found on it would hold there."""
+
+    code = "FORK_DIFFERS"
+
+
+class CopyImpossibleError(MigrationError):
+    """A database cannot be copied to this machine: what it needs is not here."""
+
+    code = "COPY_IMPOSSIBLE"
+
+
+class RehearsalMissingError(MigrationError):
+    """A rehearsal is required, and these revisions were not rehearsed for this database."""
+
+    code = "REHEARSAL_MISSING"
+    exit_code = 3
+
+
+class RehearsalStaleError(MigrationError):
+    """They were rehearsed, and something is not as it was then; the message says what."""
+
+    code = "REHEARSAL_STALE"
+    exit_code = 3
+
+
+class RehearsalUnsafeError(MigrationError):
+    """They were rehearsed, and found unsafe."""
+
+    code = "REHEARSAL_UNSAFE"
+    exit_code = 3
+
+
 class InvalidMessageError(MigrationError):
     """A revision's message cannot become its file name and docstring."""
 

@@ -32,12 +32,21 @@ _ALEMBIC: Final = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision: its id, its message (the docstring's first line), its phase, its file."""
+    """One revision.
+
+    Args:
+        id: Its own.
+        message: Its docstring's first line.
+        phase: That it declares; `expand` without a word.
+        path: Its file.
+        irreversible: Why it has no downgrade; `None` where it must have one.
+    """
 
     id: str
     message: str
     phase: Phase
     path: Path
+    irreversible: str | None = None
 
 
 @contextmanager
@@ -153,7 +162,11 @@ def _revision(script: Script) -> Revision:
     if phase not in PHASES:
         message = f"{script.path}: phase is {phase!r}, not one of {', '.join(PHASES)}"
         raise HistoryError(message)
-    return Revision(script.revision, script.doc, phase, Path(script.path))
+    irreversible = getattr(script.module, "irreversible", None)
+    if irreversible is not None and not (isinstance(irreversible, str) and irreversible.strip()):
+        message = f"{script.path}: irreversible must say why, in a string that is not empty"
+        raise HistoryError(message)
+    return Revision(script.revision, script.doc, phase, Path(script.path), irreversible)
 
 
 def _multiple_heads(scripts: ScriptDirectory, heads: Collection[str]) -> MultipleHeadsError:

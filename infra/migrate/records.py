@@ -7,14 +7,20 @@ owner's role; the application's role may read them and falsify none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.types.json import Jsonb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from infra.migrate.connection import Connection
 
 TABLES: Final = ("bough_rehearsal", "bough_release", "bough_backfill")
+
+#: Rehearsals, of which the newest that fits decides.
+_LOOKED_AT: Final = 100
 
 _MAKE: Final = """
     CREATE TABLE IF NOT EXISTS bough_rehearsal (
@@ -23,6 +29,7 @@ _MAKE: Final = """
         base text,
         head text NOT NULL,
         verdict text NOT NULL,
+        steps jsonb NOT NULL,
         report jsonb NOT NULL,
         rehearsed_at timestamptz NOT NULL DEFAULT now()
     );
@@ -76,6 +83,23 @@ class Release:
     live_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RememberedRehearsal:
+    """A rehearsal, as the target keeps it.
+
+    Args:
+        fingerprint: Of base, schema and revisions.
+        verdict: A `findings.Verdict`.
+        steps: As `rehearsal.memory.Step` has them.
+        rehearsed_at: UTC.
+    """
+
+    fingerprint: str
+    verdict: str
+    steps: list[dict[str, Any]]
+    rehearsed_at: datetime
+
+
 def make_tables(connection: Connection) -> None:
     """Make the tables that are missing. Two at once are safe: the lock of migrations is not needed."""
     with connection.transaction():
@@ -116,3 +140,34 @@ def live_release(connection: Connection) -> Release | None:
         "SELECT head, revisions, artifact, live_at FROM bough_release ORDER BY id DESC LIMIT 1"
     ).fetchone()
     return Release(row[0], frozenset(row[1]), row[2], row[3]) if row else None
+
+
+def record_rehearsal(
+    connection: Connection, remembered: Mapping[str, Any], report: Mapping[str, Any]
+) -> None:
+    """Keep a rehearsal.
+
+    Args:
+        connection: To the target.
+        remembered: Its `fingerprint`, `base`, `head`, `verdict` and `steps`.
+        report: All of it, as `report.to_json` has it.
+    """
+    make_tables(connection)
+    connection.execute(
+        "INSERT INTO bough_rehearsal (fingerprint, base, head, verdict, steps, report) VALUES"
+        " (%(fingerprint)s, %(base)s, %(head)s, %(verdict)s, %(steps)s, %(report)s)",
+        {**remembered, "steps": Jsonb(remembered["steps"]), "report": Jsonb(report)},
+    )
+
+
+def rehearsals(connection: Connection) -> tuple[RememberedRehearsal, ...]:
+    """Return the newest rehearsals that the database keeps, newest first."""
+    row = connection.execute("SELECT to_regclass('bough_rehearsal') IS NULL").fetchone()
+    if row is None or row[0]:
+        return ()
+    rows = connection.execute(
+        "SELECT fingerprint, verdict, steps, rehearsed_at AT TIME ZONE 'UTC' FROM bough_rehearsal"
+        " ORDER BY id DESC LIMIT %s",
+        (_LOOKED_AT,),
+    ).fetchall()
+    return tuple(RememberedRehearsal(*row) for row in rows)

@@ -1,0 +1,150 @@
+"""What a target remembers of its rehearsals, and whether they hold for what is about to be applied.
+
+A rehearsal is kept as its steps: for each revision the database's version and schema before it, and what
+its file held. It holds for whatever lies in a row among its steps, so also for what an interrupted
+run has left, and for the expand revisions of a rehearsal that went on to a contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final
+
+from infra.migrate import records
+from infra.migrate.catalog import snapshot
+from infra.migrate.connection import current_versions
+from infra.migrate.errors import (
+    RehearsalMissingError,
+    RehearsalStaleError,
+    RehearsalUnsafeError,
+)
+from infra.migrate.findings import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from infra.migrate.connection import Connection
+    from infra.migrate.history import Revision
+    from infra.migrate.records import RememberedRehearsal
+
+_HINT: Final = "run: bough migrate rehearse"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A revision, and the state that it was rehearsed from.
+
+    Args:
+        base: What `alembic_version` held before it; `None` for nothing.
+        schema: Digest of the catalog before it; `None` where that was not seen.
+        revision: Its id.
+        content: Digest of its file.
+        verdict: A `findings.Verdict`, once it was rehearsed.
+    """
+
+    base: str | None
+    schema: str | None
+    revision: str
+    content: str
+    verdict: str | None = None
+
+
+def base_of(versions: Sequence[str]) -> str | None:
+    """Return a database's versions as one word; they are several only while a merge is pending."""
+    return ",".join(sorted(versions)) or None
+
+
+def steps(
+    plan: Sequence[Revision], versions: Sequence[str], schemas: Sequence[str | None]
+) -> tuple[Step, ...]:
+    """Return the steps of a plan, not judged yet.
+
+    Args:
+        plan: In the order of running.
+        versions: Of the database before the first.
+        schemas: Digests of the catalog before each of them; those that are left out were not seen.
+    """
+    bases = [base_of(versions), *(revision.id for revision in plan)]
+    return tuple(
+        Step(base, schema, revision.id, hashlib.sha256(revision.path.read_bytes()).hexdigest())
+        for base, schema, revision in zip_longest(bases[:-1], schemas, plan)
+    )
+
+
+def fingerprint(taken: Sequence[Step]) -> str:
+    """Return what identifies a rehearsal: base, schema there, revisions and what their files held."""
+    first = taken[0]
+    document = [first.base, first.schema, [(step.revision, step.content) for step in taken]]
+    return hashlib.sha256(json.dumps(document).encode()).hexdigest()
+
+
+def guard(*, allow_unsafe: bool) -> Callable[[Connection, tuple[Revision, ...]], None]:
+    """Return what `runner.apply` asks, under its lock, before it runs a plan: `require`, for its database.
+
+    Where nothing was ever applied, no code can be live, and nothing need be rehearsed.
+    """
+
+    def refuse(connection: Connection, plan: tuple[Revision, ...]) -> None:
+        if versions := current_versions(connection):
+            wanted = steps(plan, versions, [snapshot(connection).digest])
+            require(wanted, records.rehearsals(connection), allow_unsafe=allow_unsafe)
+
+    return refuse
+
+
+def require(wanted: Sequence[Step], remembered: Sequence[RememberedRehearsal], *, allow_unsafe: bool) -> None:
+    """Refuse what was not rehearsed as it is now.
+
+    Args:
+        wanted: The steps that are about to be taken; of the schemas only the first's is looked at.
+        remembered: The target's rehearsals, newest first.
+        allow_unsafe: One that found them unsafe is enough.
+
+    Raises:
+        RehearsalMissingError: None has these revisions.
+        RehearsalStaleError: The schema, the base or a file is not as it was.
+        RehearsalUnsafeError: The newest that holds found them unsafe.
+    """
+    stale: str | None = None
+    for rehearsal in remembered:
+        same = _same(wanted, [Step(**step) for step in rehearsal.steps])
+        why = _drift(wanted, same) if same else None
+        if same and why is None:
+            if allow_unsafe or Verdict.UNSAFE not in {step.verdict for step in same}:
+                return
+            message = f"the rehearsal of {rehearsal.rehearsed_at:%Y-%m-%d %H:%M} UTC found this unsafe"
+            raise RehearsalUnsafeError(
+                message, hint="mend it and rehearse again; if it is meant all the same, add --allow-unsafe"
+            )
+        stale = stale or why
+    names = ", ".join(step.revision for step in wanted)
+    if stale is None:
+        message = f"{names} must be rehearsed before it is applied, and was not"
+        raise RehearsalMissingError(message, hint=_HINT)
+    raise RehearsalStaleError(f"the rehearsal of {names} no longer holds: {stale}", hint=_HINT)
+
+
+def _same(wanted: Sequence[Step], taken: Sequence[Step]) -> Sequence[Step]:
+    """Return the steps of a rehearsal that begin with the wanted revision; none where it has not that."""
+    begin = next((i for i, step in enumerate(taken) if step.revision == wanted[0].revision), len(taken))
+    return taken[begin : begin + len(wanted)]
+
+
+def _drift(wanted: Sequence[Step], same: Sequence[Step]) -> str | None:
+    """Return what is not as it was when the revisions were rehearsed."""
+    now, then = wanted[0], same[0]
+    ids, theirs = ([step.revision for step in each] for each in (wanted, same))
+    if ids != theirs:
+        return f"{', '.join(theirs)} was rehearsed, not {', '.join(ids)}"
+    if now.base != then.base:
+        return f"the database is at {now.base or 'base'}, and was at {then.base or 'base'}"
+    pairs = zip(wanted, same, strict=True)
+    edited = [step.revision for step, other in pairs if step.content != other.content]
+    if edited:
+        return f"edited since: {', '.join(edited)}"
+    if then.schema is None:
+        return f"how the schema is before {now.revision} was not seen then"
+    return None if now.schema == then.schema else "the database's schema has changed since"

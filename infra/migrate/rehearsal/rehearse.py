@@ -1,0 +1,117 @@
+"""Rehearse a migration: run it on a fork of its target, measured; down and up again; judge, and remember.
+
+Nothing is changed at the target but its own record of the rehearsal.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from infra.branches import identity
+from infra.errors import InfraError
+from infra.migrate import records
+from infra.migrate.connection import open_connection
+from infra.migrate.findings import Verdict
+from infra.migrate.rehearsal import memory
+from infra.migrate.rehearsal.fork import Origin
+from infra.migrate.rehearsal.outlook import look
+from infra.migrate.rehearsal.performance import Performance
+from infra.migrate.rehearsal.results import Outcome, Rehearsal
+from infra.migrate.report import to_json
+from infra.migrate.runner import TIMEOUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.config import Project
+    from infra.migrate.rehearsal.memory import Step
+    from infra.migrate.rehearsal.outlook import Target
+
+
+def rehearse(
+    project: Project,
+    target: Target,
+    *,
+    announce: Callable[[str], None],
+    revision: str = "head",
+    contract: bool = False,
+    keep: bool = False,
+    code: bool = True,
+) -> Rehearsal | None:
+    """Rehearse what `runner.apply` would run; `None` where that is nothing, and then nothing is forked.
+
+    What is wrong with the revisions is in the result, and remembered as such; errors are for what kept them
+    from being rehearsed.
+
+    Args:
+        project: Whose revisions.
+        target: What they are meant for.
+        announce: Is told of every step and how long it took.
+        revision: The last to rehearse.
+        contract: Contract revisions too, whatever code is live: none uses the fork.
+        keep: Leave the fork there.
+        code: Try the deployed and the new code on it, which packages the project.
+
+    Raises:
+        TargetError: The target is another branch, or does not say which.
+        ForkDiffersError: The fork is not what the target is.
+        BranchError, CopyImpossibleError: There is no fork to be had.
+        MigrationError: The history is broken, or a database cannot be read.
+    """
+    started_at, began = datetime.now(UTC), time.monotonic()
+    outlook = look(project, target, revision=revision, contract=contract)
+    announce(f"→ {outlook.identity}")
+    if outlook.why:
+        announce(outlook.why)
+    if not outlook.plan:
+        return None
+    performance = Performance(project, outlook, announce)
+    with ExitStack() as stack:
+        with performance.step("forked"):
+            fork = stack.enter_context(target.fork(Origin(target.url, outlook.identity, keep, announce)))
+        performance.run(fork, code=code)
+    taken = memory.steps(outlook.plan, outlook.versions, performance.digests)
+    rehearsal = Rehearsal(
+        target=outlook.identity,
+        fork=fork.kind,
+        base=memory.base_of(outlook.versions),
+        head=outlook.plan[-1].id,
+        fingerprint=memory.fingerprint(taken),
+        started_at=started_at,
+        seconds=time.monotonic() - began,
+        revisions=performance.results(),
+        checks=tuple(performance.checks),
+    )
+    _remember(project, target, rehearsal, taken, announce)
+    return rehearsal
+
+
+def _remember(
+    project: Project,
+    target: Target,
+    rehearsal: Rehearsal,
+    taken: tuple[Step, ...],
+    announce: Callable[[str], None],
+) -> None:
+    # What failed as a whole speaks against each of them.
+    failed = any(check.outcome is Outcome.FAILED for check in rehearsal.checks)
+    verdicts = [Verdict.UNSAFE if failed else revision.verdict for revision in rehearsal.revisions]
+    judged = (replace(step, verdict=verdict.value) for step, verdict in zip(taken, verdicts, strict=True))
+    remembered = {
+        "fingerprint": rehearsal.fingerprint,
+        "base": rehearsal.base,
+        "head": rehearsal.head,
+        "verdict": rehearsal.verdict.value,
+        "steps": [asdict(step) for step in judged],
+    }
+    try:
+        with open_connection(target.url, TIMEOUTS) as connection:
+            identity.verify(connection, rehearsal.target)
+            records.record_rehearsal(connection, remembered, to_json(rehearsal, project.root))
+    except InfraError as error:
+        # The report is worth having all the same.
+        announce(f"The target will not remember this rehearsal: {error}")

@@ -1,0 +1,143 @@
+"""What fills a copied schema: the kit's own records, the tables' sizes, and rows where they are wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from infra.migrate.connection import Connection
+
+#: What says where the database is and which code is live; migrations read it.
+_BOOKKEEPING: Final = ("alembic_version", "bough_revision", "bough_release")
+
+_FEWEST_PAGES: Final = 50
+
+# Three constants, which ruff takes for values.
+_OURS: Final = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+
+#: Tables with rows of their own: a partitioned one's are in its partitions.
+_TABLES: Final = f"""
+    SELECT nspname, relname, reltuples, relpages,
+        ARRAY(
+            SELECT attname::text FROM pg_attribute
+            WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+            ORDER BY attnum
+        )
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind = 'r' AND relpersistence <> 't' AND {_OURS}
+"""  # noqa: S608  see above
+_SIZES: Final = f"""
+    SELECT nspname, relname, relpages, reltuples
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind IN ('r', 'p', 'm', 'i') AND relpersistence <> 't' AND {_OURS}
+"""  # noqa: S608  see above
+_VIEWS: Final = """
+    SELECT format('%I.%I', nspname, relname), relispopulated
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind = 'm' ORDER BY pg_class.oid
+"""
+_SEQUENCES: Final = """
+    SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL
+"""
+_FOREIGN_KEYS: Final = """
+    SELECT conrelid::regclass::text, confrelid::regclass::text,
+        ARRAY(
+            SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS key (number, place)
+            JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place
+        ),
+        ARRAY(
+            SELECT attname::text FROM unnest(confkey) WITH ORDINALITY AS key (number, place)
+            JOIN pg_attribute ON attrelid = confrelid AND attnum = number ORDER BY place
+        )
+    FROM pg_constraint WHERE contype = 'f' AND conparentid = 0
+"""
+
+
+def copy_bookkeeping(source: Connection, copy: Connection) -> None:
+    """Copy the rows that say which revisions the database has, and which code is live on it."""
+    for schema, name, _rows, _pages, columns in source.execute(
+        f"{_TABLES} AND relname = ANY(%s)", (list(_BOOKKEEPING),)
+    ).fetchall():
+        _copy(source, copy, (schema, name), columns, sql.SQL(""))
+    for schema, name, last in source.execute(_SEQUENCES).fetchall():
+        copy.execute("SELECT setval(format('%%I.%%I', %s::text, %s::text), %s)", (schema, name, last))
+
+
+def copy_sizes(source: Connection, copy: Connection) -> None:
+    """Give every table and index of the copy the size that the source's planner knows."""
+    for schema, name, pages, rows in source.execute(_SIZES).fetchall():
+        copy.execute(
+            "SELECT pg_restore_relation_stats('schemaname', %s::text, 'relname', %s::text,"
+            " 'relpages', %s::integer, 'reltuples', %s::real)"
+            # What was made since, and the mark, which is the source's alone.
+            " WHERE to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL",
+            (schema, name, pages, rows, schema, name),
+        )
+
+
+def copy_rows(source: Connection, copy: Connection, most: int) -> None:
+    """Copy up to `most` rows of each table, small tables whole; then drop those whose parents were left out.
+
+    Nothing is locked at the source but as a read does, and of a large table only some pages are read.
+    """
+    copy.execute("SET session_replication_role = replica")
+    for schema, name, rows, pages, columns in source.execute(_TABLES).fetchall():
+        if columns and name not in _BOOKKEEPING and not name.startswith("bough_"):
+            _copy(source, copy, (schema, name), columns, _part(rows, pages, most))
+    _drop_orphans(copy)
+    copy.execute("RESET session_replication_role")
+
+
+def fill_views(source: Connection, copy: Connection) -> None:
+    """Fill the materialized views that the source has filled."""
+    filled = {name for name, is_filled in source.execute(_VIEWS).fetchall() if is_filled}
+    # In the order of making, which pg_dump takes from what depends on what.
+    for name, is_filled in copy.execute(_VIEWS).fetchall():
+        if name in filled and not is_filled:
+            copy.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(name)))
+
+
+def _part(rows: float, pages: int, most: int) -> sql.Composed:
+    """Return what limits a table to so many of its rows, of which it was last counted to have so many."""
+    limit = sql.SQL("LIMIT {}").format(sql.Literal(most))
+    # Pages are chosen by chance: of twice as many as are needed, and no few, some have rows.
+    percent = max(200 * most / rows, 100 * _FEWEST_PAGES / pages) if rows > 0 and pages > 0 else 100
+    if percent >= 100:  # noqa: PLR2004  all of it
+        return limit
+    return sql.SQL("TABLESAMPLE SYSTEM ({}) {}").format(sql.Literal(percent), limit)
+
+
+def _copy(
+    source: Connection, copy: Connection, table: tuple[str, str], columns: list[str], part: sql.Composable
+) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    relation = sql.Identifier(*table)
+    read = sql.SQL("COPY (SELECT {} FROM ONLY {} {}) TO STDOUT").format(names, relation, part)
+    write = sql.SQL("COPY {} ({}) FROM STDIN").format(relation, names)
+    with source.cursor().copy(read) as reading, copy.cursor().copy(write) as writing:
+        for block in reading:
+            writing.write(block)
+
+
+def _drop_orphans(copy: Connection) -> None:
+    """Delete rows whose foreign keys lead nowhere, and those that this orphans in turn."""
+    keys = copy.execute(_FOREIGN_KEYS).fetchall()
+    deleted = 1
+    while deleted:
+        deleted = sum(copy.execute(_orphans(*key)).rowcount for key in keys)
+
+
+def _orphans(child: str, parent: str, columns: list[str], referenced: list[str]) -> sql.Composed:
+    pairs = list(zip(columns, referenced, strict=True))
+    conjunction = sql.SQL(" AND ")
+    equal = conjunction.join(
+        sql.SQL("parent.{} = child.{}").format(sql.Identifier(theirs), sql.Identifier(ours))
+        for ours, theirs in pairs
+    )
+    given = conjunction.join(sql.SQL("child.{} IS NOT NULL").format(sql.Identifier(ours)) for ours in columns)
+    # The names are regclass's own, in quotes where they need them.
+    return sql.SQL(
+        "DELETE FROM {} AS child WHERE {} AND NOT EXISTS (SELECT FROM {} AS parent WHERE {})"
+    ).format(sql.SQL(child), given, sql.SQL(parent), equal)

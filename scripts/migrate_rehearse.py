@@ -1,0 +1,158 @@
+"""`bough migrate rehearse`: pending revisions on a fork of their target, and what they would do to it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from infra.branches.errors import NotSupportedError
+from infra.branches.identity import PLAIN, BranchIdentity
+from infra.config import load_project
+from scripts import output
+from scripts.output import OutputFormat, format_option
+from scripts.provider import open_branches
+from scripts.signals import EndingSignals
+from scripts.target import OnBranch, OnUrl, resolve_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.config import Project
+    from infra.migrate.rehearsal.fork import Forking
+    from infra.migrate.rehearsal.results import Rehearsal
+
+_COLUMNS: Final = {"revision": "REVISION", "phase": "PHASE", "verdict": "VERDICT", "says": "FINDINGS"}
+_CHECKS: Final = {"check": "CHECK", "outcome": "OUTCOME", "detail": "DETAIL"}
+
+
+class ReportFormat(StrEnum):
+    """How the report is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def rehearse(
+    revision: Annotated[str, typer.Argument(help="The last to rehearse.")] = "head",
+    *,
+    branch: OnBranch = None,
+    url: OnUrl = None,
+    contract: Annotated[
+        bool,
+        typer.Option("--contract", help="Contract revisions too, whatever code is live: none uses the fork."),
+    ] = False,
+    copy: Annotated[
+        bool,
+        typer.Option(
+            "--copy",
+            help="On a copy of the schema on this machine, as where the database is no provider's.",
+        ),
+    ] = False,
+    sample: Annotated[
+        int,
+        typer.Option(
+            "--sample",
+            metavar="ROWS",
+            min=0,
+            help="So many rows of each table are copied to this machine too, personal data included.",
+        ),
+    ] = 0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the fork there, and say how to reach it.")
+    ] = False,
+    output_format: Annotated[ReportFormat, format_option("How to show it; also by BOUGH_OUTPUT.")] = (
+        ReportFormat.TABLE
+    ),
+) -> None:
+    """Run the pending revisions on a fork, and say what they would do to their database.
+
+    Measured are each statement's time, locks, rewrites, rows and WAL, and for how long others wait. Then they
+    are undone and run again, the models are compared, and the code that is live and the new code are tried.
+    The database itself remembers the result, for `apply --require-rehearsal`. Exit code 3: unsafe.
+    """
+    # Imported here, as in every command: Alembic takes a quarter of a second that --help need not pay.
+    from infra.migrate import runner  # noqa: PLC0415  see above
+    from infra.migrate.findings import Verdict  # noqa: PLC0415  see above
+    from infra.migrate.rehearsal.outlook import Target  # noqa: PLC0415  see above
+    from infra.migrate.rehearsal.rehearse import rehearse as perform  # noqa: PLC0415  see above
+
+    project = load_project(Path.cwd())
+    found = resolve_target(project, branch, url)
+    output.say(f"Rehearsing for {found.url}")
+    who = runner.target(found.url, found.expected)
+    with EndingSignals(), _forking(project, who, branch, rows=sample, copy=copy) as forking:
+        rehearsal = perform(
+            project,
+            Target(found.url, who, forking),
+            announce=output.say,
+            revision=revision,
+            contract=contract,
+            keep=keep,
+        )
+    if rehearsal is None:
+        output.say("Nothing to rehearse")
+        return
+    _show(project, rehearsal, output_format)
+    if rehearsal.verdict is Verdict.UNSAFE:
+        raise typer.Exit(3)
+
+
+@contextmanager
+def _forking(
+    project: Project, target: BranchIdentity, branch: str | None, *, rows: int, copy: bool
+) -> Iterator[Forking]:
+    """Choose how a target is forked: as a branch wherever its provider can be asked."""
+    from infra.migrate.rehearsal.copy import CopyForking  # noqa: PLC0415  see `rehearse`
+    from infra.migrate.rehearsal.fork import BranchForking  # noqa: PLC0415  see `rehearse`
+
+    with open_branches(project, branch=branch) as branches:
+        if copy or target.provider == PLAIN:
+            yield CopyForking(project.root, branches.context.application_role.value or "", rows)
+            return
+        if rows:
+            message = "a branch has all rows; --sample goes with --copy"
+            raise typer.BadParameter(message, param_hint="--sample")
+        provider = branches.provider
+        if provider.project_id != target.project_id:
+            raise NotSupportedError(
+                f"the database is {target} on {target.provider}, and branches are made in project"
+                f" {provider.project_id} on {branches.title}",
+                hint="say which provider it is (BOUGH_PROVIDER, bough link), or rehearse on a copy: --copy",
+            )
+        yield BranchForking(provider, branches.name)
+
+
+def _show(project: Project, rehearsal: Rehearsal, output_format: ReportFormat) -> None:
+    from infra.migrate import report as reports  # noqa: PLC0415  see `rehearse`
+
+    if output_format is ReportFormat.JSON:
+        output.show_text(json.dumps(reports.to_json(rehearsal, project.root), indent=2))
+    elif output_format is ReportFormat.MARKDOWN:
+        output.show_text(reports.markdown(rehearsal, project.root))
+    else:
+        _show_table(rehearsal)
+
+
+def _show_table(rehearsal: Rehearsal) -> None:
+    rows = [
+        {
+            "revision": result.measure.revision.id,
+            "phase": result.measure.revision.phase,
+            "verdict": result.verdict.value,
+            "says": "; ".join(finding.message for finding in result.findings) or "none",
+        }
+        for result in rehearsal.revisions
+    ]
+    output.show_rows(rows, OutputFormat.TABLE, columns=_COLUMNS)
+    output.show_text(" ")
+    checks = [
+        {"check": each.name, "outcome": each.outcome.value, "detail": each.detail}
+        for each in rehearsal.checks
+    ]
+    output.show_rows(checks, OutputFormat.TABLE, columns=_CHECKS)

@@ -1,0 +1,154 @@
+"""A copy on this machine: the target's schema, roles, sizes and records; rows only where asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from infra.branches.identity import PLAIN, BranchIdentity
+from infra.local import servers
+from infra.local.names import APPLICATION
+from infra.migrate import catalog, runner
+from infra.migrate.rehearsal.copy import CopyForking
+from infra.migrate.rehearsal.fork import Origin
+from infra.migrate.rehearsal.outlook import Target
+from infra.migrate.rehearsal.rehearse import rehearse
+from infra.migrate.rehearsal.results import ForkKind, Outcome
+from tests.support.histories import empty_history, query, run_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from infra.migrate.rehearsal.fork import Fork
+    from infra.testing.databases import Database, World
+    from tests.support.histories import History
+
+SHOP = """
+    CREATE SCHEMA sales;
+    CREATE TYPE sales.state AS ENUM ('open', 'paid');
+    CREATE TABLE customer (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE sales."Order" (
+        id int PRIMARY KEY,
+        customer_id bigint NOT NULL REFERENCES customer,
+        state sales.state NOT NULL DEFAULT 'open',
+        doubled int GENERATED ALWAYS AS (id * 2) STORED
+    );
+    CREATE INDEX ON sales."Order" (customer_id);
+    CREATE MATERIALIZED VIEW names AS SELECT name FROM customer;
+    ALTER TABLE customer ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY all_of_them ON customer TO bough_app USING (true);
+    INSERT INTO customer (name) SELECT 'customer ' || i FROM generate_series(1, 400) AS i;
+    INSERT INTO sales."Order" SELECT i, i FROM generate_series(1, 400) AS i;
+    ANALYZE;
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, History]]:
+    """A database at revision `one`, with tables and rows beside it."""
+    with world.new_database() as database, empty_history(tmp_path_factory.mktemp("copied")) as history:
+        history.write("one", None, "op.execute('CREATE TABLE a (id int)')", "op.execute('DROP TABLE a')")
+        runner.apply(history.project, database.direct)
+        run_script(database.direct, SHOP)
+        yield database, history
+
+
+def origin(database: Database, said: list[str] | None = None, *, keep: bool = False) -> Origin:
+    """Return a database as what is forked."""
+    who = BranchIdentity(PLAIN, "tests", database.name)
+    return Origin(database.direct, who, keep, said.append if said is not None else lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def copied(shop: tuple[Database, History]) -> Iterator[tuple[Database, Fork]]:
+    """A copy of it with up to 100 rows of each table."""
+    database, history = shop
+    with CopyForking(history.project.root, APPLICATION, rows=100)(origin(database)) as fork:
+        yield database, fork
+
+
+class TestCopyForking:
+    """`CopyForking`."""
+
+    def test_has_the_schema_and_says_that_it_is_a_copy(self, copied: tuple[Database, Fork]) -> None:
+        """All that can be compared is equal; the copy is another branch."""
+        database, fork = copied
+        with psycopg.connect(database.direct.libpq()) as there, psycopg.connect(fork.direct.libpq()) as here:
+            assert catalog.differences(catalog.snapshot(there), catalog.snapshot(here)) == ()
+        assert (fork.kind, fork.differs, fork.rows_per_table) == (ForkKind.COPY, None, 100)
+        assert runner.target(fork.direct) == fork.identity
+        assert fork.identity.branch_id != database.name
+
+    def test_has_the_sizes_of_the_target(self, copied: tuple[Database, Fork]) -> None:
+        """Not those of the sample: verdicts go by them."""
+        _, fork = copied
+        sizes = "SELECT relname, reltuples FROM pg_class WHERE relname IN ('customer', 'Order') ORDER BY 1"
+        assert query(fork.direct, sizes) == [("Order", 400.0), ("customer", 400.0)]
+
+    def test_sample_keeps_foreign_keys_true(self, copied: tuple[Database, Fork]) -> None:
+        """No order without its customer, and not more rows than were asked for."""
+        _, fork = copied
+        ((customers, orders, orphans),) = query(
+            fork.direct,
+            """
+            SELECT (SELECT count(*) FROM customer), count(*), count(*) FILTER (WHERE customer.id IS NULL)
+            FROM sales."Order" LEFT JOIN customer ON customer.id = customer_id
+            """,
+        )
+        assert 0 < customers <= 100
+        assert orders <= 100
+        assert orphans == 0
+
+    def test_new_rows_do_not_meet_old_ones(self, copied: tuple[Database, Fork]) -> None:
+        """Sequences go on where the target's are."""
+        _, fork = copied
+        assert query(fork.direct, "INSERT INTO customer (name) VALUES ('new') RETURNING id") == [(401,)]
+
+    def test_application_role_has_its_rights_through_the_pooler(self, copied: tuple[Database, Fork]) -> None:
+        """And no more: it cannot write what migrations record."""
+        _, fork = copied
+        assert fork.pooled is not None
+        with psycopg.connect(fork.pooled.libpq(), prepare_threshold=None) as connection:
+            assert connection.execute("SELECT count(*) > 0 FROM customer").fetchone() == (True,)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("DELETE FROM bough_revision")
+
+    def test_owner_is_no_superuser(self, copied: tuple[Database, Fork]) -> None:
+        """A revision that lacks a right at the target lacks it here."""
+        _, fork = copied
+        assert query(
+            fork.direct, "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user"
+        ) == [("bough_owner", False)]
+
+
+class TestRehearse:
+    """`rehearse` on a copy."""
+
+    def test_copies_no_row_unasked_and_says_what_times_are(
+        self, shop: tuple[Database, History], tmp_path: Path
+    ) -> None:
+        """The target stays as it was, and nothing is left on this machine."""
+        database, history = shop
+        history.write(
+            "two", "one", "op.execute('ALTER TABLE customer ADD n int')", "op.drop_column('customer', 'n')"
+        )
+        said: list[str] = []
+        target = Target(database.direct, None, CopyForking(tmp_path, APPLICATION))
+        found = rehearse(history.project, target, announce=said.append, code=False)
+        assert found is not None
+        assert found.fork is ForkKind.COPY
+        assert "Copying the schema and the tables' sizes to this machine, and no rows" in said
+        times = next(check for check in found.checks if check.name == "times are the target's")
+        assert times.outcome is Outcome.SKIPPED
+        assert "no rows" in times.detail
+        failed = [check.name for check in found.checks if check.outcome is Outcome.FAILED]
+        # The history has no models.
+        assert failed == ["models and schema agree"]
+        assert query(database.direct, "SELECT count(*) FROM alembic_version WHERE version_num = 'one'") == [
+            (1,)
+        ]
+        assert servers.running_below(tmp_path) == []
+        assert list((tmp_path / ".bough" / "rehearsals").iterdir()) == []
