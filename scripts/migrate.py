@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.config import load_project
-from scripts import migrate_drift, migrate_rehearse, migrate_write, output
+from scripts import migrate_drift, migrate_rehearse, migrate_review, migrate_write, output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.target import OnBranch, OnUrl, resolve_target
@@ -131,6 +131,7 @@ for command in (
     migrate_rehearse.rehearse,
     migrate_write.new,
     migrate_write.rebase,
+    migrate_review.lint,
     migrate_write.live,
     migrate_drift.drift,
 ):

@@ -218,3 +218,16 @@ class ReportUnreadableError(MigrationError):
     """A rehearsal's report was written by another version, or is none."""
 
     code = "REPORT_UNREADABLE"
+
+
+class LinterError(MigrationError):
+    """The linter itself could not run."""
+
+    code = "LINTER_FAILED"
+
+
+class GitBranchUnknownError(MigrationError):
+    """The git branch to compare with is not there, or this is no git repository."""
+
+    code = "GIT_BRANCH_UNKNOWN"
+    exit_code = 2
