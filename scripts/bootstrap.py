@@ -43,6 +43,8 @@ def main() -> int:
             "PgBouncer cannot be had here: pooled URLs are served by PostgreSQL itself, and what a"
             " transaction-mode pooler changes is not covered"
         )
+    if is_ci() and not chromium_is_installed():
+        install_chromium()
     STAMP.touch()
     return 0
 
@@ -113,6 +115,20 @@ def install_pgbouncer() -> None:
         say(f"`{' '.join(map(str, error.cmd))}` failed")
 
 
+def chromium_is_installed() -> bool:
+    """Say whether the tests of the migrations' report will find a browser."""
+    return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")))
+
+
+def install_chromium() -> None:
+    """Install Chromium where that needs no password; the tests that want it say what else to do."""
+    if is_root() and shutil.which("apt-get"):
+        try:
+            apt_install("chromium")
+        except subprocess.CalledProcessError as error:
+            say(f"`{' '.join(map(str, error.cmd))}` failed")
+
+
 def apt_install(package: str) -> None:
     """Install a Debian package, with fresh package lists when the present ones do not do."""
     say(f"Installing {package}")
@@ -137,6 +153,11 @@ def works(python: Path) -> bool:
         return False
     code = f"import sys; sys.exit(sys.version_info[:2] < {OLDEST_PYTHON})"
     return subprocess.run([python, "-c", code], check=False, capture_output=True).returncode == 0  # noqa: S603  our own Python
+
+
+def is_ci() -> bool:
+    """Say whether continuous integration runs this, where no test may be skipped."""
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def is_root() -> bool:

@@ -4,8 +4,9 @@ Paths are given relative to the project's root, which every function takes: no r
 the machine that it was made on.
 """
 
+from infra.migrate.report.as_html import html
 from infra.migrate.report.as_json import from_json, to_json
 from infra.migrate.report.as_markdown import MARKER, comment, markdown
 from infra.migrate.report.github import workflow_commands as annotations
 
-__all__ = ["MARKER", "annotations", "comment", "from_json", "markdown", "to_json"]
+__all__ = ["MARKER", "annotations", "comment", "from_json", "html", "markdown", "to_json"]

@@ -89,7 +89,7 @@ def headline(rehearsal: Rehearsal) -> str:
     if failed := sum(check.outcome is Outcome.FAILED for check in rehearsal.checks):
         reasons.append(f"{counted(failed, 'failed check')}")
     if rehearsal.traffic and (errors := sum(rehearsal.traffic.errors.values())):
-        reasons.append(f"{counted(errors, 'error')} that clients would have seen")
+        reasons.append(f"{counted(errors, 'failed request')}")
     return f"{verdict.value.capitalize()}: {', '.join(reasons)}"
 
 

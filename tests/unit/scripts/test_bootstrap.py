@@ -129,6 +129,33 @@ class TestInstallPgbouncer:
         assert commands == [["brew", "install", "--quiet", "pgbouncer"]]
 
 
+class TestInstallChromium:
+    @pytest.mark.parametrize(
+        ("ci", "browsers", "installed"), [("true", [], 1), ("0", [], 0), ("true", ["chromium"], 0)]
+    )
+    def test_only_ci_without_a_browser_installs_one(
+        self, commands, tools, monkeypatch, *, ci, browsers, installed
+    ):
+        """Whoever only wants to run the application is spared it."""
+        tools |= {name: f"/usr/bin/{name}" for name in ("uv", "pgbouncer", "apt-get", *browsers)}
+        monkeypatch.setenv("CI", ci)
+        monkeypatch.setattr(bootstrap, "is_root", lambda: True)
+        assert bootstrap.main() == 0
+        assert sum(command[-1] == "chromium" for command in commands) == installed
+
+    def test_failing_to_install_it_is_said_and_no_failure(self, commands, tools, monkeypatch, capsys):
+        """The tests that want it fail in CI, with the reason."""
+        tools["apt-get"] = "/usr/bin/apt-get"
+        monkeypatch.setattr(bootstrap, "is_root", lambda: True)
+
+        def fail(*command, **_):
+            raise subprocess.CalledProcessError(100, command)
+
+        monkeypatch.setattr(bootstrap, "run", fail)
+        bootstrap.install_chromium()
+        assert "`apt-get update -qq` failed" in capsys.readouterr().err
+
+
 class TestAptInstall:
     def test_package_lists_are_fetched_when_the_present_ones_do_not_do(self, commands, monkeypatch):
         """A fresh container has no package lists: the first failure is no reason to give up."""

@@ -41,9 +41,7 @@ class TestMarkdown:
     def test_verdict_comes_first_and_says_why(self):
         """Whoever reads one line knows."""
         first = markdown(samples.unsafe(), ROOT).splitlines()[0]
-        assert first == (
-            "### ❌ Unsafe: 2 of 3 revisions, 1 failed check, 421 errors that clients would have seen"
-        )
+        assert first == ("### ❌ Unsafe: 2 of 3 revisions, 1 failed check, 421 failed requests")
 
     @pytest.mark.parametrize(
         ("made", "line"),
@@ -102,7 +100,7 @@ class TestComment:
         assert text.startswith(f"{MARKER}\n### ")
         assert MARKER.startswith("<!--")
 
-    @pytest.mark.parametrize("statements", [800, 20_000])
+    @pytest.mark.parametrize("statements", [800, 5_000])
     def test_comment_fits_and_says_what_is_left_out(self, statements):
         """GitHub refuses one of more than 65,536 characters; all elements are closed all the same."""
         text = comment(samples.many(statements, tables=100), ROOT)
