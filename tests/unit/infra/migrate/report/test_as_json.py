@@ -52,6 +52,8 @@ statements = st.builds(
     scans=tuples(st.builds(results.Scan, text, count)),
     wal_bytes=count,
     transaction=st.none() | count,
+    tag=text,
+    changed=count,
 )
 findings = st.builds(
     Finding,
@@ -74,6 +76,7 @@ revisions = st.builds(
         tuples(statements),
         tuples(locks),
         st.integers(-(2**53), 2**53),
+        tuples(text),
     ),
     tuples(findings),
 )
@@ -96,8 +99,10 @@ all_rehearsals = st.builds(
 CONTRACT = {
     "": "version verdict target fork base head fingerprint started_at seconds revisions checks traffic",
     "target": "provider project_id branch_id name",
-    "revisions": "id message phase path verdict started seconds statements locks size_change findings",
-    "statements": "index sql line started seconds rows rewrites scans wal_bytes transaction",
+    "revisions": (
+        "id message phase path verdict started seconds statements locks size_change invalid_indexes findings"
+    ),
+    "statements": "index sql line started seconds rows rewrites scans wal_bytes transaction tag changed",
     "scans": "relation rows",
     "locks": "relation rows mode statement acquired released sampled",
     "findings": "rule verdict message revision path line hint suppressed",
