@@ -111,7 +111,6 @@ def _result(record: Mapping[str, Any], root: Path) -> RevisionResult:
         revision=_made(Revision, record, path=root / record["path"]),
         statements=tuple(_statement(statement) for statement in record["statements"]),
         locks=tuple(_made(Lock, lock) for lock in record["locks"]),
-        invalid_indexes=tuple(record["invalid_indexes"]),
         invalid_indexes=tuple(record.get("invalid_indexes", ())),
     )
     findings = (
