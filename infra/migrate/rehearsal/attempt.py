@@ -127,7 +127,7 @@ class Attempt:
         transaction = None if sampled else running.transaction()
         if sampled:
             with self._clock.paused():
-                self._safely(self._sampler.start)
+                self._safely(lambda: self._sampler.start(statement))
         answered = False
         started = self._clock.now()
         try:

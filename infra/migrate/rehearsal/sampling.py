@@ -1,11 +1,13 @@
 """What a session holds while a statement runs, seen from a second connection.
 
 A statement outside a transaction has let go of its locks when it returns: CREATE INDEX CONCURRENTLY,
-VACUUM. What lasts shorter than the way to the server and back may not be seen.
+VACUUM. What lasts shorter than the way to the server and back may not be seen, except with CONCURRENTLY:
+an index is built that way only after all older snapshots are gone, and one is held until a lock was seen.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ _LOCKS: Final = """
     WHERE pid = {pid} AND locktype = 'relation' AND granted AND relation >= 16384::oid
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+
+_CONCURRENTLY: Final = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
 #: Seconds between an answer and the next question.
 _PAUSE: Final = 0.001
@@ -59,15 +63,20 @@ class Sampler:
         self._samples: list[Sample] = []
         self._problem: Exception | None = None
 
-    def start(self) -> None:
+    def start(self, statement: str) -> None:
         """Look again and again, from now on.
+
+        Args:
+            statement: What is about to be sent.
 
         Raises:
             MigrationError: No connection could be made.
         """
         if self._connection is None:
             self._connection = self._stack.enter_context(open_connection(self._url, Timeouts()))
-            ask(self._connection, self._query)  # the first answer takes longest
+        if _CONCURRENTLY.search(statement):
+            self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        ask(self._connection, self._query)  # takes the snapshot; and the first answer takes longest
         self._samples = []
         self._over.clear()
         self._thread = threading.Thread(
@@ -101,7 +110,12 @@ class Sampler:
             while True:
                 held = ask(connection, self._query)
                 self._samples.append(Sample(self._clock.now(), frozenset((oid, mode) for oid, mode in held)))
-                if self._over.wait(_PAUSE):
+                over = self._over.wait(_PAUSE)
+                if held or over:
+                    # Outside a transaction it does nothing.
+                    connection.rollback()
+                if over:
                     return
         except Exception as error:  # noqa: BLE001  a thread's exception reaches nobody by itself
             self._problem = error
+            connection.close()  # and with it the snapshot
