@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 import sqlalchemy as sa
 
-from infra.migrate import failure, lock
+from infra.migrate import failure, lock, progress
 from infra.migrate.connection import as_sqlalchemy, current_versions
+from infra.migrate.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +63,12 @@ class Attempts:
         before: Ids of what was applied before.
         plan: In the order of running.
         timeouts: In force on the connection.
+        undoing: Whether it is undone.
         most: How often a revision is tried.
         announce: Is told of every wait.
         observer: Watches.
         runs: What has run.
+        dropped: Names of indexes that an interrupted run had left invalid, and that were dropped.
     """
 
     connection: Connection
@@ -74,10 +77,12 @@ class Attempts:
     before: frozenset[str]
     plan: tuple[Revision, ...]
     timeouts: Timeouts
+    undoing: bool
     most: int
     announce: Callable[[str], None]
     observer: Observer | None = None
     runs: list[RevisionRun] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     _failures: Counter[str] = field(default_factory=Counter)
 
     def run(self, config: Config, migrate: Callable[[], None], blockers: Blockers) -> None:
@@ -93,14 +98,22 @@ class Attempts:
         """
         while True:
             try:
-                with as_sqlalchemy(self.connection) as lent:
-                    config.attributes["connection"] = lent
-                    config.attributes["on_version_apply"] = (self._recorder(lent),)
-                    self._watched(lent, migrate)
+                self._run_once(config, migrate)
             except Exception as error:  # noqa: BLE001  raised again, translated, unless it passes
                 self._wait_or_raise(error, blockers.take())
             else:
                 return
+
+    def _run_once(self, config: Config, migrate: Callable[[], None]) -> None:
+        left = self.plan[len(self.runs) :]
+        replay = Replay(
+            self.connection, left, undoing=self.undoing, dropped=self.dropped, announce=self.announce
+        )
+        with as_sqlalchemy(self.connection) as lent:
+            replay.follow(lent)
+            config.attributes["connection"] = lent
+            config.attributes["on_version_apply"] = (self._recorder(lent, replay),)
+            self._watched(lent, migrate)
 
     def _watched(self, lent: sa.Connection, migrate: Callable[[], None]) -> None:
         if self.observer is None:
@@ -117,14 +130,15 @@ class Attempts:
         # COMMIT fails after its revision had reported itself done.
         try:
             done = len(self.history.applied(current_versions(self.connection)) ^ self.before)
+            revision = self.plan[done] if done < len(self.plan) else None
+            kept = progress.done(self.connection, revision.id) if revision else 0
         except psycopg.Error:
             raise failure.lost(error, self.url) from error
         del self.runs[done:]
-        revision = self.plan[done] if done < len(self.plan) else None
         tried = self._failed(revision)
         if revision is None or tried >= self.most or not failure.is_transient(error):
             raise failure.failed(
-                error, revision, self.timeouts, done, tried=tried, blocker=blocker
+                error, revision, self.timeouts, done, kept=kept, tried=tried, blocker=blocker
             ) from error
         # Not all at once again, of those who met.
         pause = min(_FIRST_PAUSE * 2 ** (tried - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311
@@ -138,7 +152,7 @@ class Attempts:
         self._failures[revision.id] += 1
         return self._failures[revision.id]
 
-    def _recorder(self, lent: sa.Connection) -> Callable[..., None]:
+    def _recorder(self, lent: sa.Connection, replay: Replay) -> Callable[..., None]:
         planned = {revision.id: revision for revision in self.plan}
         begun: list[float] = []
 
@@ -148,6 +162,7 @@ class Attempts:
 
         def record(*, step: MigrationInfo, **_: object) -> None:
             revision = planned[str(step.up_revision_id)]
+            replay.finished()
             lock.verify(self.connection)
             if self.observer is not None:
                 self.observer.done(revision)

@@ -208,6 +208,18 @@ class ReferenceImpossibleError(MigrationError):
     code = "REFERENCE_IMPOSSIBLE"
 
 
+class RevisionHalfAppliedError(RevisionFailedError):
+    """What a revision had done before it was interrupted does not fit what it does now."""
+
+    code = "REVISION_HALF_APPLIED"
+
+
+class IndexNotValidError(RevisionFailedError):
+    """A revision asked for an index that is not valid, and somebody else is at work on it."""
+
+    code = "INDEX_NOT_VALID"
+
+
 class NotVerifiedError(MigrationError):
     """Alembic reported success, and the database says otherwise."""
 

@@ -44,6 +44,7 @@ def failed(
     timeouts: Timeouts,
     done: int,
     *,
+    kept: int = 0,
     tried: int = 1,
     blocker: str | None = None,
 ) -> MigrationError:
@@ -54,6 +55,7 @@ def failed(
         revision: The one that failed; `None` when none was left to run.
         timeouts: What was in force.
         done: How many revisions of the run before it stay.
+        kept: How many statements of the revision itself stay: it commits in the middle.
         tried: How often the revision was.
         blocker: A clause about who was last seen to stand in its way.
     """
@@ -65,11 +67,12 @@ def failed(
         return RevisionFailedError(f"Alembic stopped: {reason(error)}", hint=_STATUS)
     where = f"revision {revision.id}{line}"
     state = "it was rolled back"
-    if "autocommit_block" in revision.path.read_text():
-        state = "what it did up to the end of its autocommit block may stay"
+    if kept:
+        first = "its first statement stays" if kept == 1 else f"its first {kept} statements stay"
+        state = f"{first}, and the next run goes on after {'it' if kept == 1 else 'them'}"
     if done:
         state += f"; {done} before it {'stays' if done == 1 else 'stay'} done"
-    kept = {"revision": revision.id}
+    named = {"revision": revision.id}
     code = _state(error)
     if code in _TRANSIENT:
         often = f", {tried} times" if tried > 1 else ""
@@ -79,11 +82,11 @@ def failed(
             else f"waited more than {timeouts.lock:g} s for a lock"
         )
         message = f"{where} {what}{often}{f' ({blocker})' if blocker else ''}; {state}"
-        return RevisionLockTimeoutError(message, hint="run it again when the table is less busy", **kept)
+        return RevisionLockTimeoutError(message, hint="run it again when the table is less busy", **named)
     if code == psycopg.errors.QueryCanceled.sqlstate:
         message = f"a statement of {where} ran longer than {timeouts.statement:g} s; {state}"
-        return RevisionTimeoutError(message, hint="split the statement into smaller ones", **kept)
-    return RevisionFailedError(f"{where} failed: {reason(error)}; {state}", **kept)
+        return RevisionTimeoutError(message, hint="split the statement into smaller ones", **named)
+    return RevisionFailedError(f"{where} failed: {reason(error)}; {state}", **named)
 
 
 def _state(error: Exception) -> str | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from infra.migrate.connection import Connection
 
-TABLES: Final = ("bough_rehearsal", "bough_release", "bough_backfill")
+TABLES: Final = ("bough_rehearsal", "bough_release", "bough_backfill", "bough_progress")
 
 #: Rehearsals, of which the newest that fits decides.
 _LOOKED_AT: Final = 100
@@ -49,17 +49,32 @@ _MAKE: Final = """
         updated_at timestamptz NOT NULL DEFAULT now(),
         finished_at timestamptz
     );
+    CREATE TABLE IF NOT EXISTS bough_progress (
+        revision text NOT NULL,
+        position integer NOT NULL,
+        undoing boolean NOT NULL,
+        statement text NOT NULL,
+        state text NOT NULL,
+        row_count bigint,
+        invalid_before oid[] NOT NULL,
+        PRIMARY KEY (revision, position)
+    );
     DO $$
     DECLARE
         grantee regrole;
     BEGIN
         FOR grantee IN
             SELECT DISTINCT acl.grantee FROM pg_class, aclexplode(relacl) AS acl
-            WHERE oid IN ('bough_rehearsal'::regclass, 'bough_release'::regclass, 'bough_backfill'::regclass)
+            WHERE oid IN (
+                'bough_rehearsal'::regclass, 'bough_release'::regclass, 'bough_backfill'::regclass,
+                'bough_progress'::regclass
+            )
               AND acl.grantee NOT IN (0, relowner)
         LOOP
-            EXECUTE 'REVOKE ALL ON bough_rehearsal, bough_release, bough_backfill FROM ' || grantee;
-            EXECUTE 'GRANT SELECT ON bough_rehearsal, bough_release, bough_backfill TO ' || grantee;
+            EXECUTE 'REVOKE ALL ON bough_rehearsal, bough_release, bough_backfill, bough_progress FROM '
+                || grantee;
+            EXECUTE 'GRANT SELECT ON bough_rehearsal, bough_release, bough_backfill, bough_progress TO '
+                || grantee;
         END LOOP;
     END
     $$

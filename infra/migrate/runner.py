@@ -16,7 +16,7 @@ from alembic import command
 
 from api.database.timeouts import Timeouts
 from infra.branches import identity
-from infra.migrate import lock, phases, records
+from infra.migrate import lock, phases, progress, records
 from infra.migrate.attempts import Attempts, RevisionRun
 from infra.migrate.blockers import watch_blockers
 from infra.migrate.connection import current_versions, open_connection, widen_version_column
@@ -49,12 +49,15 @@ class Report:
         current: What `alembic_version` holds.
         held_back: Pending revisions that may not run yet, in order; the first is a contract.
         why: One sentence about what is held back, with the next command; `None` where nothing is.
+        dropped_indexes: Names of indexes that an interrupted run had left invalid, and that were dropped
+            so that their revision could go on.
     """
 
     runs: tuple[RevisionRun, ...]
     current: tuple[str, ...]
     held_back: tuple[Revision, ...] = ()
     why: str | None = None
+    dropped_indexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def apply(
         return allowed
 
     run = _Run(project, url, expected, announce, timeouts, lock_wait, attempts, observer)
-    return run.to(_Way(revision, History.upgrades, permit, _last, command.upgrade))
+    return run.to(_Way(revision, History.upgrades, permit, _last, command.upgrade, undoing=False))
 
 
 def rollback(
@@ -151,7 +154,7 @@ def rollback(
 
     run = _Run(project, url, expected, announce, timeouts, lock_wait, attempts, observer)
     # Going down from one of two heads is how `bough migrate rebase` may move it then.
-    return run.to(_Way(to, History.downgrades, permit, History.below, command.downgrade, several_heads=True))
+    return run.to(_Way(to, History.downgrades, permit, History.below, command.downgrade, undoing=True))
 
 
 def target(url: DirectUrl, expected: BranchIdentity | None = None) -> BranchIdentity:
@@ -218,7 +221,7 @@ class _Way:
     #: What Alembic must be told so that it ends with the plan, from wherever in it.
     end: Callable[[History, tuple[Revision, ...]], str]
     migrate: Callable[[Config, str], None]
-    several_heads: bool = False
+    undoing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +247,10 @@ class _Run:
             announce(f"→ {identity.verify(connection, self.expected)}")
             stack.enter_context(lock.hold(connection, lock_wait, announce))
             config = stack.enter_context(alembic_config(self.project))
-            history = History(config, several_heads=way.several_heads)
+            history = History(config, several_heads=way.undoing)
             versions = current_versions(connection)
             before = history.applied(versions)
+            progress.check(connection, before, undoing=way.undoing)
             allowed = way.permit(connection, way.plan(history, versions, way.revision), before)
             if not allowed.run:
                 return Report((), versions, allowed.held_back, allowed.why)
@@ -259,6 +263,7 @@ class _Run:
                 before,
                 allowed.run,
                 timeouts,
+                undoing=way.undoing,
                 most=self.attempts or settings.attempts,
                 announce=announce,
                 observer=self.observer,
@@ -267,7 +272,9 @@ class _Run:
             attempts.run(config, lambda: way.migrate(config, end), blockers)
             after = current_versions(connection)
             _verify(history.applied(after) ^ before, allowed.run)
-            return Report(tuple(attempts.runs), after, allowed.held_back, allowed.why)
+            return Report(
+                tuple(attempts.runs), after, allowed.held_back, allowed.why, tuple(attempts.dropped)
+            )
 
 
 def _verify(changed: frozenset[str], plan: tuple[Revision, ...]) -> None:

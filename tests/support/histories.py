@@ -147,7 +147,7 @@ def query(url: DirectUrl, statement: str) -> list[tuple[Any, ...]]:
 def tables(url: DirectUrl) -> set[str]:
     """Return the names of the tables that the history made."""
     rows = query(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    return {name for (name,) in rows} - {"alembic_version", "bough_branch", "bough_revision"}
+    return {name for (name,) in rows if not name.startswith("bough_")} - {"alembic_version"}
 
 
 def recorded(url: DirectUrl) -> dict[str, str]:

@@ -42,7 +42,7 @@ class TestApply:
             with pytest.raises(
                 RevisionLockTimeoutError, match=r"waited more than 0.2 s for a lock"
             ) as failure:
-                runner.apply(history.project, empty_database.direct, timeouts=Timeouts(lock=0.2))
+                runner.apply(history.project, empty_database.direct, timeouts=Timeouts(lock=0.2), attempts=1)
         assert failure.value.revision == "two"
 
     def test_gives_up_on_a_long_statement(self, history: History, empty_database: Database) -> None:

@@ -1,0 +1,234 @@
+"""Runs a revision's statements, and goes on where an earlier run of it was interrupted.
+
+A revision with an autocommit block is not one transaction: what comes before the block is committed with
+it, and each statement in it by itself. A runner that is killed then leaves half a revision, and running
+that again from its beginning would fail at "already exists". So every statement that is committed before
+its revision ends is noted: those before the block in their own transaction, one in the block before it
+runs and again after it. The next try goes through the same Python code and leaves out what is noted as
+done. See docs/decisions/0016-half-applied-revisions.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import errors
+
+from infra.migrate import invalid_indexes, progress
+from infra.migrate.errors import IndexNotValidError
+from infra.migrate.origin import line_in
+from infra.migrate.progress import State, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from infra.migrate.connection import Connection
+    from infra.migrate.history import Revision
+    from infra.migrate.invalid_indexes import InvalidIndex
+
+
+def _begins_with(pattern: str) -> re.Pattern[str]:
+    comments = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+    return re.compile(comments + pattern, re.IGNORECASE | re.DOTALL)
+
+
+#: These are run again each time: they ask for something, or set up the session.
+_ASKS: Final = _begins_with(r"(select|show|values|table|explain|set|reset)\b")
+_COMMITS: Final = _begins_with(r"(commit|end)\b")
+
+#: While these wait for a lock, nobody's reads and writes wait behind them; an hour's work may be lost
+#: when they give up.
+_PATIENT: Final = _begins_with(r"(create|drop|reindex)\b[^;]*?\bconcurrently\b")
+
+#: What PostgreSQL answers to a statement whose work is done already.
+_DONE_ALREADY: Final = (
+    errors.DuplicateTable,
+    errors.DuplicateColumn,
+    errors.DuplicateObject,
+    errors.DuplicateSchema,
+    errors.DuplicateFunction,
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.UndefinedObject,
+    errors.UndefinedFunction,
+    errors.InvalidSchemaName,
+)
+
+
+class Replay:
+    """Follows what Alembic runs of a plan, statement by statement."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        left: Sequence[Revision],
+        *,
+        undoing: bool,
+        dropped: list[str],
+        announce: Callable[[str], None],
+    ) -> None:
+        """Read what was done before.
+
+        Args:
+            connection: The raw one, in autocommit; SQLAlchemy has it afterwards.
+            left: Of the plan.
+            undoing: Whether the revisions are undone.
+            dropped: Names of invalid indexes that were dropped are added to it.
+            announce: Is told which.
+        """
+        self._connection, self._left, self._undoing = connection, list(left), undoing
+        self._dropped, self._announce = dropped, announce
+        self._noted = progress.load(connection)
+        self._begin()
+
+    def follow(self, lent: sa.Connection) -> None:
+        """Stand between a connection and the server from now on."""
+        sa.event.listen(lent.engine, "do_execute", self._execute)
+        sa.event.listen(lent.engine, "do_executemany", self._execute_many)
+        sa.event.listen(lent.engine, "do_execute_no_params", self._execute_without)
+        sa.event.listen(lent, "commit", lambda _: self._note_pending())
+
+    def finished(self) -> None:
+        """End the revision, in the transaction that records it as applied or undone.
+
+        Raises:
+            RevisionHalfAppliedError: An earlier run had done more than the revision now has.
+        """
+        revision = self._left.pop(0)
+        if any(position >= self._position for position in self._steps):
+            what = f"it has only {self._position} statements now"
+            raise progress.other_than_before(revision.id, len(self._steps), what)
+        if self._steps:
+            progress.forget(self._connection, revision.id)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._position = 0
+        #: Statements of the open transaction.
+        self._pending: dict[int, Step] = {}
+        self._steps = self._noted[self._left[0].id] if self._left else {}
+
+    def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        return self._handle(cursor, statement, context, partial(cursor.execute, statement, parameters))
+
+    def _execute_many(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        return self._handle(cursor, statement, context, partial(cursor.executemany, statement, parameters))
+
+    def _execute_without(self, cursor: Any, statement: str, context: Any) -> bool:
+        return self._handle(cursor, statement, context, partial(cursor.execute, statement))
+
+    def _handle(self, cursor: Any, statement: str, context: Any, run: Callable[[], object]) -> bool:
+        """Run a statement or leave it out; return whether it is dealt with, as SQLAlchemy's events do."""
+        if not self._left or _ASKS.match(statement) or line_in(self._left[0].path) is None:
+            return False
+        position, self._position = self._position, self._position + 1
+        known = self._known(position, _digest(statement))
+        if known is not None and known.state is State.DONE:
+            context._rowcount = known.row_count  # noqa: SLF001  results have no public way to a count
+        elif self._connection.autocommit:
+            self._run_alone(position, statement, known, cursor, run)
+        else:
+            done = Step(_digest(statement), State.DONE, row_count=-1)
+            if _COMMITS.match(statement):
+                self._pending[position] = done
+                self._note_pending()
+                run()
+            else:
+                run()
+                self._pending[position] = replace(done, row_count=_count(cursor))
+        return True
+
+    def _known(self, position: int, digest: str) -> Step | None:
+        """Return what is noted of the statement that comes now."""
+        step = self._steps.get(position)
+        # What failed, changed nothing, and may have been mended.
+        if step is None or (step.state is State.FAILED and step.digest != digest):
+            return None
+        what = None
+        if step.digest != digest:
+            what = "is not the one that ran then"
+        elif step.state is State.DONE and step.row_count is None:
+            what = "returned rows, which are gone"
+        if what is not None:
+            revision = self._left[0]
+            place = (
+                f"its statement {position + 1} ({revision.path.name}, line {line_in(revision.path)}) {what}"
+            )
+            raise progress.other_than_before(revision.id, len(self._steps), place)
+        return step
+
+    def _run_alone(
+        self, position: int, statement: str, known: Step | None, cursor: Any, run: Callable[[], object]
+    ) -> None:
+        """Run a statement that is committed by itself."""
+        patient = _PATIENT.match(statement) is not None
+        invalid = invalid_indexes.find(self._connection) if patient else ()
+        step = known or Step(
+            _digest(statement), State.RUNNING, invalid_before=tuple(index.oid for index in invalid)
+        )
+        with self._without_lock_timeout() if patient else nullcontext():
+            self._drop(invalid_indexes.in_the_way(statement, invalid, step.invalid_before))
+            self._note(position, replace(step, state=State.RUNNING))
+            try:
+                run()
+                count = _count(cursor)
+            except psycopg.Error as error:
+                # Interrupted before: this time it may only find what it had done then.
+                if known is None or known.state is State.FAILED or not isinstance(error, _DONE_ALREADY):
+                    with suppress(psycopg.Error):
+                        self._note(position, replace(step, state=State.FAILED))
+                    raise
+                count = -1
+        if patient:
+            self._require_valid(statement)
+        self._note(position, replace(step, state=State.DONE, row_count=count))
+
+    def _note_pending(self) -> None:
+        """Note the open transaction's statements in it: it is committed before the revision ends."""
+        for position, step in self._pending.items():
+            self._note(position, step)
+        self._pending = {}
+
+    def _note(self, position: int, step: Step) -> None:
+        progress.note(self._connection, self._left[0].id, position, step, undoing=self._undoing)
+        self._steps[position] = step
+
+    def _drop(self, indexes: Sequence[InvalidIndex]) -> None:
+        for index in indexes:
+            self._announce(f"Dropping index {index.schema}.{index.name}, which is not valid")
+            invalid_indexes.drop(self._connection, index)
+            self._dropped.append(f"{index.schema}.{index.name}")
+
+    def _require_valid(self, statement: str) -> None:
+        for index in invalid_indexes.find(self._connection):
+            if invalid_indexes.is_built_by(statement, index):
+                message = f"index {index.schema}.{index.name} is there, but not valid"
+                hint = "somebody else was building it; run this again when they have ended"
+                raise IndexNotValidError(message, revision=self._left[0].id, hint=hint)
+
+    @contextmanager
+    def _without_lock_timeout(self) -> Iterator[None]:
+        """Let a statement wait for locks for as long as it may run."""
+        row = self._connection.execute("SELECT current_setting('lock_timeout')").fetchone()
+        self._connection.execute("SELECT set_config('lock_timeout', '0', false)")
+        try:
+            yield
+        finally:
+            with suppress(psycopg.Error):
+                self._connection.execute("SELECT set_config('lock_timeout', %s, false)", row)
+
+
+def _digest(statement: str) -> str:
+    return hashlib.sha256(statement.encode()).hexdigest()
+
+
+def _count(cursor: Any) -> int | None:
+    """Return the rows that a statement changed, -1 where it has no count, `None` where it returned some."""
+    return int(cursor.rowcount) if cursor.description is None else None
