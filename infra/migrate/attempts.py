@@ -12,7 +12,7 @@ import psycopg
 import sqlalchemy as sa
 
 from infra.migrate import failure, lock, progress
-from infra.migrate.connection import as_sqlalchemy, current_versions
+from infra.migrate.connection import as_sqlalchemy, current_versions, unobserved
 from infra.migrate.replay import Replay
 
 if TYPE_CHECKING:
@@ -162,8 +162,9 @@ class Attempts:
 
         def record(*, step: MigrationInfo, **_: object) -> None:
             revision = planned[str(step.up_revision_id)]
-            replay.finished()
-            lock.verify(self.connection)
+            with unobserved(self.connection):
+                replay.finished()
+                lock.verify(self.connection)
             if self.observer is not None:
                 self.observer.done(revision)
             # The first: an autocommit block inside a revision begins again.

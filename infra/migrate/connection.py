@@ -120,6 +120,16 @@ def as_sqlalchemy(connection: Connection) -> Iterator[sa.Connection]:
             connection.autocommit = True
 
 
+@contextmanager
+def unobserved(connection: Connection) -> Iterator[None]:
+    """Run the kit's own statements between a revision's: no observer's cursors see them."""
+    factory, connection.cursor_factory = connection.cursor_factory, psycopg.Cursor
+    try:
+        yield
+    finally:
+        connection.cursor_factory = factory
+
+
 def current_versions(connection: Connection) -> tuple[str, ...]:
     """Return what `alembic_version` holds, committed; nothing where the table is absent."""
     row = connection.execute("SELECT to_regclass('alembic_version') IS NULL").fetchone()

@@ -22,8 +22,9 @@ import sqlalchemy as sa
 from psycopg import errors
 
 from infra.migrate import invalid_indexes, progress
+from infra.migrate.connection import unobserved
 from infra.migrate.errors import IndexNotValidError
-from infra.migrate.origin import line_in
+from infra.migrate.origin import origin
 from infra.migrate.progress import State, Step
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def _begins_with(pattern: str) -> re.Pattern[str]:
 
 #: These are run again each time: they ask for something, or set up the session.
 _ASKS: Final = _begins_with(r"(select|show|values|table|explain|set|reset)\b")
+_CHANGES_ROWS: Final = _begins_with(r"(insert|update|delete|merge|with)\b")
 _COMMITS: Final = _begins_with(r"(commit|end)\b")
 
 #: While these wait for a lock, nobody's reads and writes wait behind them; an hour's work may be lost
@@ -93,7 +95,7 @@ class Replay:
         sa.event.listen(lent.engine, "do_execute", self._execute)
         sa.event.listen(lent.engine, "do_executemany", self._execute_many)
         sa.event.listen(lent.engine, "do_execute_no_params", self._execute_without)
-        sa.event.listen(lent, "commit", lambda _: self._note_pending())
+        sa.event.listen(lent, "commit", self._committing)
 
     def finished(self) -> None:
         """End the revision, in the transaction that records it as applied or undone.
@@ -125,13 +127,23 @@ class Replay:
         return self._handle(cursor, statement, context, partial(cursor.execute, statement))
 
     def _handle(self, cursor: Any, statement: str, context: Any, run: Callable[[], object]) -> bool:
+        with unobserved(self._connection):
+            return self._deal_with(cursor, statement, context, run)
+
+    def _deal_with(self, cursor: Any, statement: str, context: Any, run: Callable[[], object]) -> bool:
         """Run a statement or leave it out; return whether it is dealt with, as SQLAlchemy's events do."""
-        if not self._left or _ASKS.match(statement) or line_in(self._left[0].path) is None:
+        found = origin(self._left[0].path) if self._left else None
+        if found is None or _ASKS.match(statement):
             return False
         position, self._position = self._position, self._position + 1
-        known = self._known(position, _digest(statement))
+        known = self._known(position, _digest(statement), found.line)
         if known is not None and known.state is State.DONE:
             context._rowcount = known.row_count  # noqa: SLF001  results have no public way to a count
+        elif self._connection.autocommit and _CHANGES_ROWS.match(statement):
+            # Twice would be once too often, and nothing forbids it a transaction.
+            with self._connection.transaction():
+                run()
+                self._note(position, Step(_digest(statement), State.DONE, _count(cursor)))
         elif self._connection.autocommit:
             self._run_alone(position, statement, known, cursor, run)
         else:
@@ -145,7 +157,7 @@ class Replay:
                 self._pending[position] = replace(done, row_count=_count(cursor))
         return True
 
-    def _known(self, position: int, digest: str) -> Step | None:
+    def _known(self, position: int, digest: str, line: int | None) -> Step | None:
         """Return what is noted of the statement that comes now."""
         step = self._steps.get(position)
         # What failed, changed nothing, and may have been mended.
@@ -158,9 +170,7 @@ class Replay:
             what = "returned rows, which are gone"
         if what is not None:
             revision = self._left[0]
-            place = (
-                f"its statement {position + 1} ({revision.path.name}, line {line_in(revision.path)}) {what}"
-            )
+            place = f"its statement {position + 1} ({revision.path.name}, line {line}) {what}"
             raise progress.other_than_before(revision.id, len(self._steps), place)
         return step
 
@@ -189,6 +199,10 @@ class Replay:
         if patient:
             self._require_valid(statement)
         self._note(position, replace(step, state=State.DONE, row_count=count))
+
+    def _committing(self, _lent: sa.Connection) -> None:
+        with unobserved(self._connection):
+            self._note_pending()
 
     def _note_pending(self) -> None:
         """Note the open transaction's statements in it: it is committed before the revision ends."""

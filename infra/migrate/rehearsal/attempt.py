@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from psycopg.pq import PipelineStatus, TransactionStatus
 
+from infra.migrate.origin import origin
 from infra.migrate.rehearsal.readings import read_database, read_session
 from infra.migrate.rehearsal.running import RunningRevision, Sent
 from infra.migrate.rehearsal.sampling import Sampler
-from infra.migrate.rehearsal.watching import origin, watching_cursor
+from infra.migrate.rehearsal.watching import watching_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
