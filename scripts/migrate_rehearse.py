@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from infra.config import Project
     from infra.migrate.rehearsal.fork import Forking
     from infra.migrate.rehearsal.results import Rehearsal
+    from infra.migrate.rehearsal.traffic import Traffic
 
 _COLUMNS: Final = {"revision": "REVISION", "phase": "PHASE", "verdict": "VERDICT", "says": "FINDINGS"}
 _CHECKS: Final = {"check": "CHECK", "outcome": "OUTCOME", "detail": "DETAIL"}
@@ -36,6 +37,7 @@ class ReportFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 def rehearse(
@@ -63,9 +65,20 @@ def rehearse(
             help="So many rows of each table are copied to this machine too, personal data included.",
         ),
     ] = 0,
+    traffic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOAD",
+            help="Clients read and write meanwhile: `50/s`, or `50/s:90%reads`; what they see is reported.",
+        ),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the fork there, and say how to reach it.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write the report as a page, too.", dir_okay=False),
+    ] = None,
     output_format: Annotated[ReportFormat, format_option("How to show it; also by BOUGH_OUTPUT.")] = (
         ReportFormat.TABLE
     ),
@@ -93,14 +106,23 @@ def rehearse(
             announce=output.say,
             revision=revision,
             contract=contract,
+            traffic=_load(project, traffic),
             keep=keep,
         )
     if rehearsal is None:
         output.say("Nothing to rehearse")
         return
+    _publish(project, rehearsal, report)
     _show(project, rehearsal, output_format)
     if rehearsal.verdict is Verdict.UNSAFE:
         raise typer.Exit(3)
+
+
+def _load(project: Project, text: str | None) -> Traffic | None:
+    from infra.migrate.rehearsal.traffic import Traffic  # noqa: PLC0415  see `rehearse`
+
+    file = project.migrate.traffic
+    return None if text is None else Traffic.parse(text, file=project.root / file if file else None)
 
 
 @contextmanager
@@ -128,15 +150,29 @@ def _forking(
         yield BranchForking(provider, branches.name)
 
 
+def _publish(project: Project, rehearsal: Rehearsal, page: Path | None) -> None:
+    from infra.migrate.report import html  # noqa: PLC0415  see `rehearse`
+    from scripts import github_actions  # noqa: PLC0415  see `rehearse`
+
+    if page is not None:
+        page.write_text(html(rehearsal, project.root), encoding="utf-8")
+        output.say(f"The report is in {page}")
+    if github_actions.runs_here():
+        github_actions.publish(rehearsal, project.root, page)
+
+
 def _show(project: Project, rehearsal: Rehearsal, output_format: ReportFormat) -> None:
     from infra.migrate import report as reports  # noqa: PLC0415  see `rehearse`
 
-    if output_format is ReportFormat.JSON:
-        output.show_text(json.dumps(reports.to_json(rehearsal, project.root), indent=2))
-    elif output_format is ReportFormat.MARKDOWN:
-        output.show_text(reports.markdown(rehearsal, project.root))
-    else:
-        _show_table(rehearsal)
+    match output_format:
+        case ReportFormat.JSON:
+            output.show_text(json.dumps(reports.to_json(rehearsal, project.root), indent=2))
+        case ReportFormat.MARKDOWN:
+            output.show_text(reports.markdown(rehearsal, project.root))
+        case ReportFormat.HTML:
+            output.show_text(reports.html(rehearsal, project.root))
+        case ReportFormat.TABLE:
+            _show_table(rehearsal)
 
 
 def _show_table(rehearsal: Rehearsal) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from infra.config import Project
     from infra.migrate.rehearsal.memory import Step
     from infra.migrate.rehearsal.outlook import Target
+    from infra.migrate.rehearsal.traffic import Traffic
 
 
 def rehearse(
@@ -39,6 +40,7 @@ def rehearse(
     announce: Callable[[str], None],
     revision: str = "head",
     contract: bool = False,
+    traffic: Traffic | None = None,
     keep: bool = False,
     code: bool = True,
 ) -> Rehearsal | None:
@@ -53,6 +55,7 @@ def rehearse(
         announce: Is told of every step and how long it took.
         revision: The last to rehearse.
         contract: Contract revisions too, whatever code is live: none uses the fork.
+        traffic: A load that clients make while the revisions run a second time.
         keep: Leave the fork there.
         code: Try the deployed and the new code on it, which packages the project.
 
@@ -69,11 +72,12 @@ def rehearse(
         announce(outlook.why)
     if not outlook.plan:
         return None
-    performance = Performance(project, outlook, announce)
+    performance = Performance(project, outlook, announce, traffic)
     with ExitStack() as stack:
         with performance.step("forked"):
             fork = stack.enter_context(target.fork(Origin(target.url, outlook.identity, keep, announce)))
         performance.run(fork, code=code)
+    results = performance.results()
     taken = memory.steps(outlook.plan, outlook.versions, performance.digests)
     rehearsal = Rehearsal(
         target=outlook.identity,
@@ -83,8 +87,9 @@ def rehearse(
         fingerprint=memory.fingerprint(taken),
         started_at=started_at,
         seconds=time.monotonic() - began,
-        revisions=performance.results(),
+        revisions=results,
         checks=tuple(performance.checks),
+        traffic=performance.traffic,
     )
     _remember(project, target, rehearsal, taken, announce)
     return rehearsal
@@ -98,7 +103,9 @@ def _remember(
     announce: Callable[[str], None],
 ) -> None:
     # What failed as a whole speaks against each of them.
-    failed = any(check.outcome is Outcome.FAILED for check in rehearsal.checks)
+    failed = any(check.outcome is Outcome.FAILED for check in rehearsal.checks) or (
+        rehearsal.traffic is not None and bool(rehearsal.traffic.errors)
+    )
     verdicts = [Verdict.UNSAFE if failed else revision.verdict for revision in rehearsal.revisions]
     judged = (replace(step, verdict=verdict.value) for step, verdict in zip(taken, verdicts, strict=True))
     remembered = {

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
+from infra.migrate.rehearsal import references
+
 if TYPE_CHECKING:
     from infra.migrate.connection import Connection
 
@@ -41,18 +43,6 @@ _VIEWS: Final = """
 _SEQUENCES: Final = """
     SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL
 """
-_FOREIGN_KEYS: Final = """
-    SELECT conrelid::regclass::text, confrelid::regclass::text,
-        ARRAY(
-            SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS key (number, place)
-            JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place
-        ),
-        ARRAY(
-            SELECT attname::text FROM unnest(confkey) WITH ORDINALITY AS key (number, place)
-            JOIN pg_attribute ON attrelid = confrelid AND attnum = number ORDER BY place
-        )
-    FROM pg_constraint WHERE contype = 'f' AND conparentid = 0
-"""
 
 
 def copy_bookkeeping(source: Connection, copy: Connection) -> None:
@@ -78,7 +68,7 @@ def copy_sizes(source: Connection, copy: Connection) -> None:
 
 
 def copy_rows(source: Connection, copy: Connection, most: int) -> None:
-    """Copy up to `most` rows of each table, small tables whole; then drop those whose parents were left out.
+    """Copy up to `most` rows of each table, small tables whole, and besides the rows that they refer to.
 
     Nothing is locked at the source but as a read does, and of a large table only some pages are read.
     """
@@ -86,7 +76,7 @@ def copy_rows(source: Connection, copy: Connection, most: int) -> None:
     for schema, name, rows, pages, columns in source.execute(_TABLES).fetchall():
         if columns and name not in _BOOKKEEPING and not name.startswith("bough_"):
             _copy(source, copy, (schema, name), columns, _part(rows, pages, most))
-    _drop_orphans(copy)
+    references.complete(source, copy)
     copy.execute("RESET session_replication_role")
 
 
@@ -119,25 +109,3 @@ def _copy(
     with source.cursor().copy(read) as reading, copy.cursor().copy(write) as writing:
         for block in reading:
             writing.write(block)
-
-
-def _drop_orphans(copy: Connection) -> None:
-    """Delete rows whose foreign keys lead nowhere, and those that this orphans in turn."""
-    keys = copy.execute(_FOREIGN_KEYS).fetchall()
-    deleted = 1
-    while deleted:
-        deleted = sum(copy.execute(_orphans(*key)).rowcount for key in keys)
-
-
-def _orphans(child: str, parent: str, columns: list[str], referenced: list[str]) -> sql.Composed:
-    pairs = list(zip(columns, referenced, strict=True))
-    conjunction = sql.SQL(" AND ")
-    equal = conjunction.join(
-        sql.SQL("parent.{} = child.{}").format(sql.Identifier(theirs), sql.Identifier(ours))
-        for ours, theirs in pairs
-    )
-    given = conjunction.join(sql.SQL("child.{} IS NOT NULL").format(sql.Identifier(ours)) for ours in columns)
-    # The names are regclass's own, in quotes where they need them.
-    return sql.SQL(
-        "DELETE FROM {} AS child WHERE {} AND NOT EXISTS (SELECT FROM {} AS parent WHERE {})"
-    ).format(sql.SQL(child), given, sql.SQL(parent), equal)

@@ -1,0 +1,148 @@
+"""What `apply` refuses when a rehearsal is required, and what it goes by."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.migrate import runner
+from infra.migrate.errors import (
+    RehearsalMissingError,
+    RehearsalStaleError,
+    RehearsalUnsafeError,
+)
+from infra.migrate.findings import Verdict
+from infra.migrate.records import RememberedRehearsal
+from infra.migrate.rehearsal import memory
+from infra.migrate.rehearsal.memory import Step
+from infra.migrate.rehearsal.rehearse import rehearse
+from tests.support.forks import target_of
+from tests.support.histories import query, run_script
+
+if TYPE_CHECKING:
+    from api.database.connection_url import DirectUrl
+    from infra.migrate.rehearsal.outlook import Target
+    from infra.testing.databases import Database, World
+    from tests.support.histories import History
+
+STEPS = tuple(
+    Step(base, f"schema before {revision}", revision, f"content of {revision}", "safe")
+    for base, revision in (("one", "two"), ("two", "three"), ("three", "four"))
+)
+
+
+def remembered(*steps: Step) -> RememberedRehearsal:
+    """Return a rehearsal as a target has it."""
+    at = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+    return RememberedRehearsal("fingerprint", "safe", [asdict(step) for step in steps], at)
+
+
+class TestRequire:
+    """`require`."""
+
+    @pytest.mark.parametrize(("begin", "end"), [(0, 3), (0, 1), (1, 3), (2, 3)])
+    def test_holds_for_whatever_lies_in_a_row(self, begin: int, end: int) -> None:
+        """All, the first alone, what an interrupted run has left."""
+        memory.require(STEPS[begin:end], [remembered(*STEPS)], allow_unsafe=False)
+
+    def test_refuses_what_was_never_rehearsed(self) -> None:
+        """Neither no rehearsal nor one of others will do."""
+        for known in ([], [remembered(STEPS[0])]):
+            with pytest.raises(RehearsalMissingError, match="three, four must be rehearsed") as failure:
+                memory.require(STEPS[1:], known, allow_unsafe=False)
+            assert failure.value.hint == "run: bough migrate rehearse"
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [
+            ({"base": "zero"}, "the database is at zero, and was at one"),
+            ({"schema": "another"}, "the database's schema has changed since"),
+            ({"content": "another"}, "edited since: two"),
+        ],
+    )
+    def test_refuses_what_is_not_as_it_was(self, change: dict[str, str], why: str) -> None:
+        """The message says what has drifted."""
+        now = (replace(STEPS[0], **change), *STEPS[1:])  # type: ignore[arg-type]  # all of them are text
+        with pytest.raises(RehearsalStaleError, match=why):
+            memory.require(now, [remembered(*STEPS)], allow_unsafe=False)
+
+    def test_refuses_other_company(self) -> None:
+        """A revision that has come in between, or after."""
+        more = (*STEPS, Step("four", None, "five", "content"))
+        with pytest.raises(
+            RehearsalStaleError, match="two, three, four was rehearsed, not two, three, four, five"
+        ):
+            memory.require(more, [remembered(*STEPS)], allow_unsafe=False)
+
+    def test_refuses_a_state_that_was_not_seen(self) -> None:
+        """After an irreversible revision nothing is known of the schema in between."""
+        unseen = (STEPS[0], replace(STEPS[1], schema=None))
+        with pytest.raises(RehearsalStaleError, match="was not seen then"):
+            memory.require(STEPS[1:2], [remembered(*unseen)], allow_unsafe=False)
+
+    def test_refuses_what_was_unsafe_unless_that_is_allowed(self) -> None:
+        """Of the wanted revisions alone; the newest rehearsal that holds decides."""
+        unsafe = remembered(STEPS[0], replace(STEPS[1], verdict="unsafe"))
+        with pytest.raises(RehearsalUnsafeError, match="2026-11-22 10:30 UTC found this unsafe") as failure:
+            memory.require(STEPS[:2], [unsafe, remembered(*STEPS)], allow_unsafe=False)
+        assert "--allow-unsafe" in (failure.value.hint or "")
+        memory.require(STEPS[:2], [unsafe], allow_unsafe=True)
+        memory.require(STEPS[:1], [unsafe], allow_unsafe=False)
+        memory.require(STEPS[:2], [remembered(*STEPS), unsafe], allow_unsafe=False)
+
+
+class TestGuard:
+    """`guard`, as `runner.apply` asks it under its lock."""
+
+    @pytest.fixture
+    def target(self, history: History, empty_database: Database, world: World) -> Target:
+        """A database at `one` with `two` and `three` to come; its first revision needed no rehearsal."""
+        history.write("one", None, "op.execute('CREATE TABLE a (id int)')", "op.execute('DROP TABLE a')")
+        apply(history, empty_database.direct)
+        history.write("two", "one", "op.execute('CREATE TABLE b (id int)')", "op.execute('DROP TABLE b')")
+        history.write("three", "two", "op.execute('CREATE TABLE c (id int)')", "op.execute('DROP TABLE c')")
+        history.write("four", "three", "pass")
+        return target_of(empty_database, world)
+
+    def test_applies_what_was_rehearsed_and_nothing_else(self, history: History, target: Target) -> None:
+        """The same base, schema and files; nothing has run where it refuses."""
+        with pytest.raises(RehearsalMissingError):
+            apply(history, target.url, "three")
+        assert query(target.url, "SELECT version_num FROM alembic_version") == [("one",)]
+        rehearsed(history, target)
+        assert apply(history, target.url, "three") == ["two", "three"]
+
+    def test_goes_on_where_a_run_was_interrupted(self, history: History, target: Target) -> None:
+        """The rehearsal has seen the state after each revision."""
+        rehearsed(history, target)
+        assert apply(history, target.url, "two") == ["two"]
+        assert apply(history, target.url, "three") == ["three"]
+
+    def test_refuses_what_has_drifted(self, history: History, target: Target) -> None:
+        """A file was edited; somebody has changed the schema."""
+        rehearsed(history, target)
+        path = history.project.root / "migrations" / "versions" / "three.py"
+        text = path.read_text()
+        path.write_text(f"{text}\n# edited\n")
+        with pytest.raises(RehearsalStaleError, match="edited since: three"):
+            apply(history, target.url, "three")
+        path.write_text(text)
+        run_script(target.url, "CREATE INDEX ON a (id)")
+        with pytest.raises(RehearsalStaleError, match="schema has changed"):
+            apply(history, target.url, "three")
+
+
+def rehearsed(history: History, target: Target) -> None:
+    """Rehearse all but the last revision, which would compare the models."""
+    found = rehearse(history.project, target, announce=lambda _: None, code=False, revision="three")
+    assert found is not None
+    assert found.verdict is Verdict.SAFE
+
+
+def apply(history: History, url: DirectUrl, revision: str = "head") -> list[str]:
+    """Apply what was rehearsed; return the revisions that ran."""
+    guard = memory.guard(allow_unsafe=False)
+    return [each.id for each in runner.apply(history.project, url, revision=revision, guard=guard).runs]
