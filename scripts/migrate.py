@@ -131,7 +131,10 @@ for command in (
     migrate_rehearse.rehearse,
     migrate_write.new,
     migrate_write.rebase,
+    migrate_review.check,
     migrate_review.lint,
+    migrate_review.plan,
+    migrate_review.history,
     migrate_write.live,
     migrate_drift.drift,
 ):

@@ -181,4 +181,3 @@ def _findings(reading: Reading, tables: Tables) -> Iterator[Finding]:
     yield from revision_rules.enum_values(reading)
     yield from revision_rules.data_with_schema(reading, tables)
     yield from revision_rules.destructive(reading, tables)
-    yield from revision_rules.rerunning(reading)

@@ -124,7 +124,7 @@ CASES = [
         "two_tables",
         "ALTER TABLE big ADD x int",
         "ALTER TABLE other ADD x int",
-        rules=("locks-on-several-tables",),
+        rules=("two-tables-locked",),
     ),
     # Data.
     _sql("whole_update", "UPDATE big SET v = 'x'", rules=("unbounded-write",)),
@@ -178,13 +178,8 @@ CASES = [
     _sql("discard", "DISCARD ALL", rules=("session-reset",)),
     _sql("advisory_lock", "SELECT pg_advisory_xact_lock(1)", rules=("blocking-advisory-lock",)),
     _sql("do_block", "DO $$ BEGIN END $$", rules=("opaque-block",)),
-    _autocommit("not_rerunnable", "CREATE INDEX CONCURRENTLY ix4 ON big (t)", rules=("not-rerunnable",)),
-    Case(
-        "mixed",
-        "op.execute('CREATE TABLE m (id int)')\nwith op.get_context().autocommit_block():\n"
-        "    op.execute('CREATE INDEX CONCURRENTLY IF NOT EXISTS ix5 ON big (t)')",
-        ("autocommit-not-alone",),
-    ),
+    _autocommit("do_block_outside", "DO $$ BEGIN END $$", rules=("opaque-block",)),
+    _autocommit("index_concurrently_after", "CREATE INDEX CONCURRENTLY ix4 ON big (t)"),
     # The revision itself.
     Case("asks", "op.get_bind().execute(sa.text('SELECT 1')).scalar()", ("cannot-be-linted",)),
     Case(

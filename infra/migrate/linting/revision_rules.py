@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from infra.migrate.findings import Verdict
@@ -15,19 +14,17 @@ if TYPE_CHECKING:
 
     from infra.migrate.findings import Finding
     from infra.migrate.linting.declarations import Declarations
-    from infra.migrate.linting.effects import Effect, Statement
+    from infra.migrate.linting.effects import Effect
     from infra.migrate.linting.reading import Read, Reading, Tables
 
 RULES: Final = (
     "cannot-be-linted",
     "work-under-lock",
-    "locks-on-several-tables",
+    "two-tables-locked",
     "missing-downgrade",
     "enum-value-used-too-early",
     "data-with-schema",
     "destructive-in-expand",
-    "not-rerunnable",
-    "autocommit-not-alone",
 )
 
 #: What takes something away from code that is live, or refuses what it writes.
@@ -103,7 +100,7 @@ def _waits_under_lock(reading: Reading, statements: Sequence[Read], tables: Tabl
             message = f"waits for {', '.join(waits_for)} while it keeps {', '.join(sorted(map(short, held)))}"
             hint = "a revision for each table: then a wait, or a deadlock, blocks only one"
             message += " from everybody"
-            yield reading.finding("locks-on-several-tables", Verdict.CARE, message, at=at, hint=hint)
+            yield reading.finding("two-tables-locked", Verdict.CARE, message, at=at, hint=hint)
             return
         held |= {each.relation for each in effects if each.mode == ACCESS_EXCLUSIVE}
 
@@ -194,23 +191,3 @@ def _is_made_again(name: str, later: Sequence[Read]) -> bool:
         and any(token.name == bare for token in at.statement.tokens[:8])
         for at in later
     )
-
-
-def rerunning(reading: Reading) -> Iterator[Finding]:
-    """Yield what stands in the way of running a revision again that failed outside a transaction."""
-    outside = reading.autocommitted()
-    for at in outside:
-        if _fails_again(at.statement):
-            message = "runs outside a transaction, and fails when it runs again after a later failure"
-            hint = "if_not_exists=True, if_exists=True, or IF NOT EXISTS"
-            yield reading.finding("not-rerunnable", Verdict.CARE, message, at=at, hint=hint)
-    if outside and len(outside) < len(reading.statements):
-        message = "an autocommit block commits what the revision did before it: a failure leaves it half done"
-        hint = "give the block a revision of its own"
-        yield reading.finding("autocommit-not-alone", Verdict.CARE, message, at=outside[0], hint=hint)
-
-
-def _fails_again(statement: Statement) -> bool:
-    words = statement.words
-    makes = words[:1] in {("CREATE",), ("DROP",)} or (words[:2] == ("ALTER", "TYPE") and "VALUE" in words)
-    return makes and ("IF", "EXISTS") not in pairwise(words) and ("IF", "NOT") not in pairwise(words)

@@ -77,7 +77,7 @@ KEPT: Final = {
     "require-concurrent-index-creation": _Kept(
         Verdict.UNSAFE,
         "builds index {detail} of {table} while nobody can write to it",
-        "postgresql_concurrently=True, in an autocommit block of a revision of its own",
+        "postgresql_concurrently=True, in an autocommit block",
     ),
     "require-concurrent-reindex": _Kept(
         Verdict.UNSAFE,
@@ -110,7 +110,7 @@ KEPT: Final = {
         Verdict.CARE,
         "drops index {detail}: waits for all who use {table}, and keeps it from everybody until the"
         " transaction ends",
-        "postgresql_concurrently=True, in an autocommit block of a revision of its own",
+        "postgresql_concurrently=True, in an autocommit block",
         work=False,
     ),
     "require-concurrent-partition-detach": _Kept(

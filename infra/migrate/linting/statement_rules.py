@@ -91,7 +91,7 @@ def _about_session(at: Read) -> Iterator[tuple[str, Verdict, str, str | None]]:
     what = "VACUUM" if first == "VACUUM" else "CONCURRENTLY"
     if in_transaction and first != "REFRESH" and has(statement.tokens, what):
         message = f"{what} fails inside a transaction"
-        hint = "with op.get_context().autocommit_block(): …, in a revision of its own"
+        hint = "with op.get_context().autocommit_block(): …"
         yield "concurrently-in-transaction", Verdict.UNSAFE, message, hint
     if first in {"BEGIN", "COMMIT", "ROLLBACK", "END", "ABORT"} or words[:2] == ("START", "TRANSACTION"):
         message = (
@@ -120,6 +120,8 @@ def _about_session(at: Read) -> Iterator[tuple[str, Verdict, str, str | None]]:
         yield "enum-values-in-catalog", Verdict.UNSAFE, message, hint
     if first in {"DO", "CALL"}:
         message = f"what {first} runs cannot be seen here"
+        if not in_transaction:
+            message += ", and runs again as a whole after an interruption"
         yield "opaque-block", Verdict.CARE, message, "rehearse it: bough migrate rehearse"
 
 
