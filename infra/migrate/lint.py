@@ -21,6 +21,7 @@ from infra.migrate.linting.schema import Schema
 from infra.migrate.linting.sources import sources
 from infra.migrate.linting.squawk import KEPT, squawk
 from infra.migrate.main_branch import revision_files
+from infra.migrate.rehearsal import verdict
 from infra.migrate.rehearsal.sizes import estimated_rows
 from infra.migrate.runner import TIMEOUTS
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 #: All that there are: what a suppression may name.
 RULES: Final = tuple(
     sorted(
-        {*KEPT, *statement_rules.RULES, *revision_rules.RULES, *suppressions.RULES}
+        {*KEPT, *statement_rules.RULES, *revision_rules.RULES, *suppressions.RULES, *verdict.RULES}
         | {phases.EXPAND_AFTER_CONTRACT}
     )
 )

@@ -170,7 +170,7 @@ CASES = [
         "ALTER TABLE users ADD COLUMN d int; UPDATE users SET d = 1",
         USERS,
         read={"users": 2000},
-        rules={"statements-after-access-exclusive", "many-rows-in-one-transaction"},
+        rules={"work-under-lock", "many-rows-in-one-transaction"},
     ),
     Case(
         "update in a block",
@@ -189,7 +189,7 @@ CASES = [
         "lock two tables",
         "ALTER TABLE posts ADD COLUMN e int; ALTER TABLE users ADD COLUMN e int",
         {("posts", EXCLUSIVE), ("users", EXCLUSIVE)},
-        rules={"two-tables-locked"},
+        rules={"locks-on-several-tables"},
     ),
     Case(
         "vacuum full",

@@ -32,13 +32,15 @@ class Measurement:
     first when a run has failed: a question that the server refuses aborts the revision's transaction.
 
     Args:
-        rows: Of the tables by qualified name, where the database is a copy without the data of what it
-            stands for; otherwise the planner's estimates are taken before the run.
+        rows: Of the tables by qualified name, where the database is a copy with some of the rows of what it
+            stands for, or none: what is counted is scaled to that. Otherwise the planner's estimates are
+            taken before the run.
     """
 
     def __init__(self, rows: Mapping[str, int] | None = None) -> None:
         """Begin with nothing measured."""
-        self._sizes = None if rows is None else Sizes(rows, data_is_missing=True)
+        self._rows = rows
+        self._sizes: Sizes | None = None
         self._clock: Clock | None = None
         self._attempt: Attempt | None = None
         self._measures: list[RevisionMeasure] = []
@@ -81,7 +83,8 @@ class Measurement:
     def _begin(self, connection: sa.Connection, url: DirectUrl, plan: tuple[Revision, ...]) -> None:
         if self._sizes is None:
             raw: Any = connection.connection.driver_connection
-            self._sizes = Sizes(estimated_rows(raw))
+            present = estimated_rows(raw)
+            self._sizes = Sizes(present) if self._rows is None else Sizes(self._rows, present)
         if self._clock is None:
             self._clock = Clock()
         self._attempt = Attempt(

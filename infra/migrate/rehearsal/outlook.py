@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from infra.branches import identity
 from infra.migrate import catalog, phases, records
 from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.history import History, alembic_config
+from infra.migrate.rehearsal.sizes import estimated_rows
 from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
@@ -16,18 +17,9 @@ if TYPE_CHECKING:
     from infra.branches.identity import BranchIdentity
     from infra.config import Project
     from infra.migrate.catalog import Catalog
-    from infra.migrate.connection import Connection
     from infra.migrate.history import Revision
     from infra.migrate.records import Release
     from infra.migrate.rehearsal.fork import Forking
-
-#: -1 stands for a table that was never analyzed.
-_SIZES: Final = """
-    SELECT nspname || '.' || relname, reltuples::bigint
-    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE relkind IN ('r', 'p', 'm') AND reltuples >= 0
-      AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +93,6 @@ def look(project: Project, target: Target, *, revision: str, contract: bool) -> 
             allowed.held_back,
             allowed.why,
             live,
-            _sizes(connection),
+            estimated_rows(connection),
             history.head,
         )
-
-
-def _sizes(connection: Connection) -> dict[str, int]:
-    return dict(connection.execute(_SIZES).fetchall())

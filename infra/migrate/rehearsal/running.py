@@ -20,15 +20,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many rows the tables have.
+    """How many rows the tables have, by qualified name.
 
     Args:
-        rows: By qualified name.
-        data_is_missing: They are those of another database, of which this is a copy without data.
+        rows: In the database that is meant.
+        present: In this one, where it is a copy with some of the rows or none; `None` where it has all.
     """
 
     rows: Mapping[str, int]
-    data_is_missing: bool = False
+    present: Mapping[str, int] | None = None
+
+    def scaled(self, name: str, counted: int) -> int:
+        """Return how many rows it would be of all, where `counted` are of those that are present."""
+        present = self.present.get(name, 0) if self.present is not None else 0
+        return round(counted * self.rows.get(name, 0) / present) if present else counted
+
+    def is_empty(self, name: str) -> bool:
+        """Whether none of a table's rows were copied."""
+        return self.present is not None and not self.present.get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ class RunningRevision:
         rewrites: tuple[str, ...] = ()
         scans: tuple[Scan, ...] = ()
         changed, wal = 0, 0
-        relations = self._before.relations
+        relations, sizes = self._before.relations, self._sizes
         for sample in samples:
             self._book.update(sample.held, statement=index, acquired=sample.at, now=sample.at, sampled=True)
         if reading is not None:
@@ -114,7 +123,10 @@ class RunningRevision:
             written = self._written_anew(after) if not tag.startswith(("ROLLBACK", "TRUNCATE")) else []
             rewrites = tuple(relations[oid].name for oid in written)
             scans = tuple(self._scans(after))
-            changed = sum(now.changed - self._counters[oid].changed for oid, now in after.items())
+            changed = sum(
+                sizes.scaled(relations[oid].name, now.changed - self._counters[oid].changed)
+                for oid, now in after.items()
+            )
             self._counters |= after
             if isinstance(reading, DatabaseReading):
                 self.release(sent.ended)
@@ -168,9 +180,9 @@ class RunningRevision:
         found = []
         for oid, now in after.items():
             before, name = self._counters[oid], self._before.relations[oid].name
-            rows = now.read - before.read
-            if self._sizes.data_is_missing:
-                rows = max(rows, (now.scans - before.scans) * self._sizes.rows.get(name, 0))
+            rows = self._sizes.scaled(name, now.read - before.read)
+            if self._sizes.is_empty(name):
+                rows = (now.scans - before.scans) * self._sizes.rows.get(name, 0)
             if rows > 0:
                 found.append(Scan(name, rows))
         return sorted(found, key=lambda scan: scan.relation)
