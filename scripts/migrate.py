@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.config import load_project
-from scripts import migrate_drift, migrate_rehearse, migrate_review, migrate_write, output
+from scripts import migrate_backfill, migrate_drift, migrate_rehearse, migrate_review, migrate_write, output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.target import OnBranch, OnUrl, resolve_target
@@ -137,5 +137,6 @@ for command in (
     migrate_review.history,
     migrate_write.live,
     migrate_drift.drift,
+    migrate_backfill.backfill,
 ):
     app.command()(command)

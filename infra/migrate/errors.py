@@ -243,3 +243,38 @@ class GitBranchUnknownError(MigrationError):
 
     code = "GIT_BRANCH_UNKNOWN"
     exit_code = 2
+
+
+class BackfillUnknownError(MigrationError):
+    """The migrations folder has no backfill of that name."""
+
+    code = "BACKFILL_UNKNOWN"
+    exit_code = 2
+
+
+class BackfillInvalidError(MigrationError):
+    """A backfill's definition cannot be run; nothing was changed by it."""
+
+    code = "BACKFILL_INVALID"
+    exit_code = 2
+
+
+class BackfillRunningError(MigrationError):
+    """Another process runs the same backfill on the same database."""
+
+    code = "BACKFILL_RUNNING"
+    retryable = True
+
+
+class BackfillEndlessError(MigrationError):
+    """A changed row still meets the condition; the batch was rolled back."""
+
+    code = "BACKFILL_ENDLESS"
+    exit_code = 2
+
+
+class BackfillBlockedError(MigrationError):
+    """Others hold what is left to change; all else is done and stays."""
+
+    code = "BACKFILL_BLOCKED"
+    retryable = True
