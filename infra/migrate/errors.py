@@ -109,6 +109,12 @@ class RebaseRefusedError(MigrationError):
     code = "REBASE_REFUSED"
 
 
+class ContractRefusedError(MigrationError):
+    """The live code was built without the next contract revision, or is not known."""
+
+    code = "CONTRACT_REFUSED"
+
+
 class NothingToGenerateError(MigrationError):
     """The models and the database agree already."""
 

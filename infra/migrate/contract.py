@@ -1,0 +1,173 @@
+"""Apply contract revisions: only what the live code no longer needs, rehearsed, and with a way back.
+
+The order: the target proves itself, its live code must have been built with the revisions, they are
+rehearsed on a fork (down and up again, too), a branch keeps the target as it is, and only then they run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from infra.branches import identity
+from infra.branches.errors import NotSupportedError
+from infra.branches.provider import BranchSpec
+from infra.migrate import catalog, phases, records, runner
+from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.errors import ContractRefusedError, RehearsalMissingError, RehearsalStaleError
+from infra.migrate.history import History, alembic_config
+from infra.migrate.rehearsal import memory
+from infra.migrate.rehearsal.rehearse import rehearse
+from infra.migrate.runner import TIMEOUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.branches.identity import BranchIdentity
+    from infra.branches.provider import BranchProvider
+    from infra.config import Project
+    from infra.migrate.rehearsal.outlook import Target
+
+#: How long a restore point is kept where its provider deletes by itself.
+LIFETIME: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePoint:
+    """A branch that keeps a target as it was.
+
+    Args:
+        name: Of the branch.
+        at: When it was made, UTC.
+        expires_at: When its provider deletes it; `None` for never.
+    """
+
+    name: str
+    at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractReport:
+    """What ran, and what keeps the target as it was; `None` when nothing ran or nothing can."""
+
+    report: runner.Report
+    restore_point: RestorePoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    identity: BranchIdentity
+    allowed: phases.Allowed
+    wanted: tuple[memory.Step, ...]
+    empty: bool
+
+
+def apply(
+    project: Project,
+    target: Target,
+    *,
+    provider: BranchProvider | None,
+    consent: Callable[[str], None],
+    announce: Callable[[str], None],
+    revision: str = "head",
+    allow_unsafe: bool = False,
+) -> ContractReport:
+    """Run the pending revisions up to `revision`, contracts included as far as the live code knows them.
+
+    Args:
+        project: Whose revisions.
+        target: Their database.
+        provider: Makes the restore point; `None` where no provider hosts the target.
+        consent: Is asked, with a sentence, where no restore point can be made; raises to stop.
+        announce: Is told of every step.
+        revision: The last to apply.
+        allow_unsafe: A rehearsal that found them unsafe is enough.
+
+    Raises:
+        ContractRefusedError: A contract is next, and the live code was built without it, or is not known.
+        RehearsalUnsafeError: The rehearsal found that they are unsafe, or that there is no way back.
+        BranchError: No restore point could be made; nothing was changed.
+        TargetError, MigrationError: As `runner.apply`.
+    """
+    found = _look(project, target, revision)
+    contracts = [each for each in found.allowed.run if each.phase == "contract"]
+    guard = memory.guard(allow_unsafe=allow_unsafe)
+    restore_point = None
+    if found.empty or not contracts:
+        if found.allowed.held_back and not found.allowed.run:
+            raise ContractRefusedError(found.allowed.why or "")
+        guard = None
+    else:
+        _have_rehearsed(project, target, found, announce, allow_unsafe=allow_unsafe)
+        restore_point = _keep(found.identity, contracts[0].id, provider, consent, announce)
+    report = runner.apply(
+        project,
+        target.url,
+        expected=found.identity,
+        announce=announce,
+        revision=revision,
+        contract=True,
+        guard=guard,
+    )
+    return ContractReport(report, restore_point)
+
+
+def _look(project: Project, target: Target, revision: str) -> _Found:
+    with open_connection(target.url, TIMEOUTS) as connection, alembic_config(project) as config:
+        who = identity.verify(connection, target.expected)
+        history, versions = History(config), current_versions(connection)
+        allowed = phases.allowed(
+            history.upgrades(versions, revision),
+            applied=history.applied(versions),
+            live=records.live_release(connection),
+            contract=True,
+        )
+        schema = catalog.snapshot(connection).digest
+    return _Found(who, allowed, memory.steps(allowed.run, versions, [schema]), empty=not versions)
+
+
+def _have_rehearsed(
+    project: Project,
+    target: Target,
+    found: _Found,
+    announce: Callable[[str], None],
+    *,
+    allow_unsafe: bool,
+) -> None:
+    """Make sure that a rehearsal holds which went up, down and up again."""
+    try:
+        _require(target, found, allow_unsafe=allow_unsafe)
+    except (RehearsalMissingError, RehearsalStaleError) as error:
+        announce(f"{error}: rehearsing now")
+        rehearse(project, target, announce=announce, revision=found.allowed.run[-1].id, contract=True)
+        _require(target, found, allow_unsafe=allow_unsafe)
+
+
+def _require(target: Target, found: _Found, *, allow_unsafe: bool) -> None:
+    with open_connection(target.url, TIMEOUTS) as connection:
+        memory.require(found.wanted, records.rehearsals(connection), allow_unsafe=allow_unsafe)
+
+
+def _keep(
+    target: BranchIdentity,
+    revision: str,
+    provider: BranchProvider | None,
+    consent: Callable[[str], None],
+    announce: Callable[[str], None],
+) -> RestorePoint | None:
+    """Make a branch of the target; each attempt its own, since data goes on changing between them."""
+    at = datetime.now(UTC).replace(microsecond=0)
+    if provider is None:
+        consent(f"No restore point can be made of {target}: what {revision} takes away is gone for good.")
+        return None
+    name = f"before-{revision}-{at:%Y%m%d-%H%M%S}"
+    spec = BranchSpec(name, target.branch_id, expires_at=at + LIFETIME)
+    announce(f"Making the restore point {name}")
+    try:
+        branch = provider.create(spec)
+    except NotSupportedError:
+        # Supabase knows no expiry.
+        branch = provider.create(BranchSpec(name, target.branch_id))
+    return RestorePoint(branch.name, at, branch.expires_at)

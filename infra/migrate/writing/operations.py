@@ -1,0 +1,42 @@
+"""What generated revisions hold besides Alembic's own operations, and how it is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alembic.autogenerate import renderers
+from alembic.autogenerate.render import render_op
+from alembic.operations import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alembic.autogenerate.api import AutogenContext
+
+
+class AutocommitBlock(ops.MigrateOperation):
+    """Operations that no transaction may hold, such as CREATE INDEX CONCURRENTLY."""
+
+    def __init__(self, operations: Sequence[ops.MigrateOperation]) -> None:
+        """Keep them."""
+        self.operations = operations
+
+
+class Comment(ops.MigrateOperation):
+    """What whoever reads the revision must know or do; of one line."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the text."""
+        self.text = text
+
+
+@renderers.dispatch_for(AutocommitBlock)
+def _render_block(context: AutogenContext, block: AutocommitBlock) -> list[str]:
+    inner = [line for operation in block.operations for line in render_op(context, operation)]
+    # Alembic's printer indents after the colon, and goes back at the empty line.
+    return ["with op.get_context().autocommit_block():", *inner, ""]
+
+
+@renderers.dispatch_for(Comment)
+def _render_comment(_context: AutogenContext, comment: Comment) -> str:
+    return f"# bough: {comment.text}"

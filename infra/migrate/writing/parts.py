@@ -1,0 +1,57 @@
+"""The revisions that one set of changes is divided into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sqlalchemy.dialects import postgresql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alembic.operations.ops import MigrateOperation
+
+    from infra.migrate.history import Phase
+
+_PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+
+
+class Part(Enum):
+    """One revision, in the order of running; the value is what its message ends with.
+
+    A constraint is validated in another revision than the one that adds it, since each is one
+    transaction: the lock of adding it would be held for as long as the table is scanned.
+    """
+
+    EXPAND = ""
+    EXPAND_INDEXES = "indexes"
+    EXPAND_VALIDATE = "validate"
+    CONTRACT_INDEXES = "contract indexes"
+    CONTRACT = "contract"
+    CONTRACT_VALIDATE = "contract validate"
+
+    @property
+    def phase(self) -> Phase:
+        """What the revision declares."""
+        return "contract" if self.name.startswith("CONTRACT") else "expand"
+
+    @property
+    def is_autocommit(self) -> bool:
+        """Whether its statements run outside of transactions."""
+        return self.name.endswith("INDEXES")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Operations of one part with what undoes them, both in the order of running."""
+
+    part: Part
+    up: Sequence[MigrateOperation]
+    down: Sequence[MigrateOperation] = ()
+
+
+def quoted(name: str, schema: str | None = None) -> str:
+    """Return a name as SQL has it, qualified where it has a schema."""
+    return ".".join(_PREPARER.quote(each) for each in (schema, name) if each)
