@@ -19,11 +19,11 @@ depends_on = ${repr(depends_on)}
 
 # "expand" keeps the running code working and is applied before a deploy; "contract" (dropping,
 # renaming, tightening) breaks code that came before, and is applied once none of it runs.
-phase = ${repr(config.attributes.get("phase", "expand"))}
+phase = ${repr("contract" if up_revision in config.attributes.get("contracts", ()) else "expand")}
 
 
 def upgrade() -> None:
-    """Apply the revision, in one transaction."""
+    """Apply the revision${"" if "autocommit_block" in (upgrades or "") else ", in one transaction"}."""
     ${upgrades if upgrades else "pass"}
 
 

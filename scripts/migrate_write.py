@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.config import load_project
+from infra.errors import InfraError
 from infra.migrate.errors import DirectUrlMissingError
 from scripts import output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.target import OnBranch, resolve_target
+
+if TYPE_CHECKING:
+    from infra.config import Project
+    from infra.migrate.history import Phase
 
 
 def new(
@@ -23,20 +28,48 @@ def new(
         bool, typer.Option("--empty", help="Write it by hand; do not compare with a database.")
     ] = False,
     contract: Annotated[
-        bool,
-        typer.Option("--contract", help="It breaks the code before it, and waits until none of that runs."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--contract/--expand",
+            help="One revision of this phase, not divided; without it an empty one is expand.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Write a revision: what the models have and the database has not."""
+    """Write revisions: what the models have and the database has not.
+
+    What takes away or tightens becomes a contract revision, which waits until no code is live that needs
+    the old shape. Indexes are built concurrently and constraints validated later, in revisions of their own.
+    """
     from infra.migrate import generate  # noqa: PLC0415  Alembic takes a quarter of a second
 
     project = load_project(Path.cwd())
     url = None if empty else resolve_target(project, branch).url
-    path = generate.new(
-        project, url, message, autogenerate=not empty, phase="contract" if contract else "expand"
-    )
-    output.say("Read it before you apply it:")
-    typer.echo(path)
+    phase: Phase | None = None if contract is None else "contract" if contract else "expand"
+    paths = generate.new(project, url, message, autogenerate=not empty, phase=phase)
+    if empty and not contract:
+        _put_before_contracts(project, branch)
+    output.say("Read it before you apply it:" if len(paths) == 1 else "Read them before you apply them:")
+    for path in paths:
+        typer.echo(path)
+
+
+def _put_before_contracts(project: Project, branch: str | None) -> None:
+    """Let a new expand revision not wait for the contracts that wait for its code."""
+    from infra.migrate import revision_files  # noqa: PLC0415  as below
+    from infra.migrate.rebase import rebase as rebase_history  # noqa: PLC0415  Alembic takes a quarter of a second
+
+    files = revision_files.read(project)
+    *_, parent, _new = ("", *revision_files.in_order(files, files))
+    if parent not in files or not files[parent].contract:
+        return
+    try:
+        target = resolve_target(project, branch)
+        for edit in rebase_history(project, target.url, target.expected, announce=output.say):
+            output.say(str(edit))
+    except InfraError as error:
+        output.say(f"It follows contract revision {parent}, and whether that waits is not known: {error}")
+        output.say("Put it into its place with: bough migrate rebase")
 
 
 def rebase(

@@ -93,13 +93,11 @@ def apply(
     """
     found = _look(project, target, revision)
     contracts = [each for each in found.allowed.run if each.phase == "contract"]
-    guard = memory.guard(allow_unsafe=allow_unsafe)
-    restore_point = None
-    if found.empty or not contracts:
-        if found.allowed.held_back and not found.allowed.run:
-            raise ContractRefusedError(found.allowed.why or "")
-        guard = None
-    else:
+    guard, restore_point = None, None
+    if found.allowed.held_back and not found.allowed.run:
+        raise ContractRefusedError(found.allowed.why or "")
+    if contracts and not found.empty:
+        guard = memory.guard(allow_unsafe=allow_unsafe)
         _have_rehearsed(project, target, found, announce, allow_unsafe=allow_unsafe)
         restore_point = _keep(found.identity, contracts[0].id, provider, consent, announce)
     report = runner.apply(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from infra.migrate.writing.operations import Comment
-from infra.migrate.writing.parts import Change, Part, quoted
+from infra.migrate.writing.parts import Change, Part, quoted, validated
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -22,14 +22,22 @@ _LONGEST: Final = 63
 _STABLE: Final = re.compile(r"(now|transaction_timestamp|statement_timestamp)\(\)", re.IGNORECASE)
 
 
-def add(operation: ops.AddColumnOp) -> list[Change]:
+def changes(operation: ops.AddColumnOp | ops.DropColumnOp | ops.AlterColumnOp) -> list[Change]:
+    """Return what is to be done instead of an operation."""
+    match operation:
+        case ops.AddColumnOp():
+            return _add(operation)
+        case ops.DropColumnOp():
+            return _drop(operation)
+    return _alter(operation)
+
+
+def _add(operation: ops.AddColumnOp) -> list[Change]:
     """Add a column; one that must not be NULL and has no default begins as one that may be."""
     column = operation.column
     if column.nullable or column.server_default is not None or column.primary_key:
         return [Change(Part.EXPAND, [*_rewrite_warning(column), operation], [operation.reverse()])]
-    nullable = column._copy()  # noqa: SLF001  as Alembic does; SQLAlchemy offers no public one
-    nullable.nullable = True
-    added = ops.AddColumnOp(operation.table_name, nullable, schema=operation.schema, **operation.kw)
+    added = _nullable(operation)
     todo = Comment(
         f"fill {column.name} in where it is NULL before this is applied: the code that was live before it "
         "leaves it out (bough migrate backfill)"
@@ -41,12 +49,11 @@ def add(operation: ops.AddColumnOp) -> list[Change]:
     ]
 
 
-def drop(operation: ops.DropColumnOp) -> list[Change]:
+def _drop(operation: ops.DropColumnOp) -> list[Change]:
     """Drop a column once no code uses it; until then new code may leave it out."""
     column = operation.to_column()
-    dropped = Change(Part.CONTRACT, [operation], [operation.reverse()])
     if column.nullable or column.server_default is not None or column.primary_key:
-        return [dropped]
+        return [Change(Part.CONTRACT, [operation], [operation.reverse()])]
     relaxed = ops.AlterColumnOp(
         operation.table_name,
         column.name,
@@ -61,28 +68,34 @@ def drop(operation: ops.DropColumnOp) -> list[Change]:
             [Comment(f"code that does not know {column.name} any more inserts rows without it"), relaxed],
             [relaxed.reverse()],
         ),
-        dropped,
+        Change(Part.CONTRACT, [operation], [_nullable(operation.reverse())]),
     ]
 
 
-def alter(operation: ops.AlterColumnOp) -> list[Change]:
+def _nullable(operation: ops.AddColumnOp) -> ops.AddColumnOp:
+    column = operation.column._copy()  # noqa: SLF001  as Alembic does; SQLAlchemy offers no public one
+    column.nullable = True
+    return ops.AddColumnOp(operation.table_name, column, schema=operation.schema, **operation.kw)
+
+
+def _alter(operation: ops.AlterColumnOp) -> list[Change]:
     """Change a column: each aspect by itself, since some are expand and others contract."""
-    changes = []
+    found = []
     if operation.modify_type is not None:
-        changes.append(_change_type(operation))
+        found.append(_change_type(operation))
     if operation.modify_server_default is not False:
         plain = _only(operation, "modify_server_default")
-        changes.append(Change(Part.EXPAND, [plain], [plain.reverse()]))
+        found.append(Change(Part.EXPAND, [plain], [plain.reverse()]))
     if operation.modify_comment is not False:
         plain = _only(operation, "modify_comment")
-        changes.append(Change(Part.EXPAND, [plain], [plain.reverse()]))
+        found.append(Change(Part.EXPAND, [plain], [plain.reverse()]))
     if operation.modify_nullable is True:
         plain = _only(operation, "modify_nullable")
-        changes.append(Change(Part.EXPAND, [plain], [plain.reverse()]))
+        found.append(Change(Part.EXPAND, [plain], [plain.reverse()]))
     elif operation.modify_nullable is False:
         type_ = operation.modify_type or operation.existing_type
-        changes += _set_not_null(operation.table_name, operation.column_name, operation.schema, type_)
-    return changes
+        found += _set_not_null(operation.table_name, operation.column_name, operation.schema, type_)
+    return found
 
 
 def _only(operation: ops.AlterColumnOp, aspect: str) -> ops.AlterColumnOp:
@@ -105,7 +118,7 @@ def _change_type(operation: ops.AlterColumnOp) -> Change:
         "may rewrite the table while nobody can use it; the safe way is a new column, filled in by "
         "bough migrate backfill"
     )
-    return Change(Part.CONTRACT, [warning, plain], [plain.reverse()])
+    return Change(Part.CONTRACT, [warning, plain], [plain.reverse()], scans=True)
 
 
 def _is_widening(old: TypeEngine[Any] | None, new: TypeEngine[Any] | None) -> bool:
@@ -123,8 +136,8 @@ def _is_widening(old: TypeEngine[Any] | None, new: TypeEngine[Any] | None) -> bo
 
 def _set_not_null(table: str, column: str, schema: str | None, type_: TypeEngine[Any] | None) -> list[Change]:
     """Let PostgreSQL know from a validated constraint that no row has NULL: it then need not look itself."""
-    name = quoted(_check_name(table, column))
-    target, field = quoted(table, schema), quoted(column)
+    check = _check_name(table, column)
+    name, target, field = quoted(check), quoted(table, schema), quoted(column)
     promise = f"ALTER TABLE {target} ADD CONSTRAINT {name} CHECK ({field} IS NOT NULL) NOT VALID"
     tightened = ops.AlterColumnOp(
         table,
@@ -137,13 +150,10 @@ def _set_not_null(table: str, column: str, schema: str | None, type_: TypeEngine
     gone = f"ALTER TABLE {target} DROP CONSTRAINT {name}"
     return [
         Change(Part.CONTRACT, [ops.ExecuteSQLOp(promise)], [ops.ExecuteSQLOp(gone)]),
+        validated(Part.CONTRACT_VALIDATE, check, table, schema),
         Change(
             Part.CONTRACT_VALIDATE,
-            [
-                ops.ExecuteSQLOp(f"ALTER TABLE {target} VALIDATE CONSTRAINT {name}"),
-                tightened,
-                ops.ExecuteSQLOp(gone),
-            ],
+            [tightened, ops.ExecuteSQLOp(gone)],
             [ops.ExecuteSQLOp(promise), tightened.reverse()],
         ),
     ]

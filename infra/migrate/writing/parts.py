@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from alembic.operations.ops import ExecuteSQLOp
 from sqlalchemy.dialects import postgresql
 
 if TYPE_CHECKING:
@@ -45,13 +46,30 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Operations of one part with what undoes them, both in the order of running."""
+    """Operations of one part with what undoes them, both in the order of running.
+
+    Args:
+        part: Where they go.
+        up: What is done.
+        down: What undoes it.
+        scans: They take as long as the table is large, so they come before what locks other tables.
+    """
 
     part: Part
     up: Sequence[MigrateOperation]
     down: Sequence[MigrateOperation] = ()
+    scans: bool = False
 
 
 def quoted(name: str, schema: str | None = None) -> str:
     """Return a name as SQL has it, qualified where it has a schema."""
     return ".".join(_PREPARER.quote(each) for each in (schema, name) if each)
+
+
+def validated(part: Part, constraint: str, table: str, schema: str | None) -> Change:
+    """Return the scan that makes a constraint valid which was added NOT VALID.
+
+    Not undone: a constraint that is dropped next need not be valid.
+    """
+    sql = f"ALTER TABLE {quoted(table, schema)} VALIDATE CONSTRAINT {quoted(constraint)}"
+    return Change(part, [ExecuteSQLOp(sql)], scans=True)

@@ -15,10 +15,19 @@ from alembic.operations import ops
 
 from infra.migrate.writing import column_changes
 from infra.migrate.writing.operations import AutocommitBlock, Comment
-from infra.migrate.writing.parts import Change, Part, quoted
+from infra.migrate.writing.parts import Change, Part, quoted, validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+_BlockingOp = (
+    ops.CreateIndexOp
+    | ops.DropIndexOp
+    | ops.CreateUniqueConstraintOp
+    | ops.CreateForeignKeyOp
+    | ops.CreateCheckConstraintOp
+)
 
 
 @dataclass(slots=True)
@@ -33,11 +42,11 @@ def split(found: ops.UpgradeOps) -> dict[Part, Operations]:
     """Return the operations of each part that has any, in the order of running."""
     every = tuple(_flat(found.ops))
     surroundings = _Surroundings.of(every)
+    changes = [change for operation in every for change in surroundings.changes(operation)]
     parts: defaultdict[Part, Operations] = defaultdict(Operations)
-    for operation in every:
-        for change in surroundings.changes(operation):
-            parts[change.part].up.extend(change.up)
-            parts[change.part].down[:0] = change.down
+    for change in sorted(changes, key=lambda each: not each.scans):
+        parts[change.part].up.extend(change.up)
+        parts[change.part].down[:0] = change.down
     for part, operations in parts.items():
         if part.is_autocommit:
             operations.up = [AutocommitBlock(operations.up)]
@@ -72,29 +81,25 @@ class _Surroundings:
 
     def changes(self, operation: ops.MigrateOperation) -> list[Change]:
         """Return what is to be done instead of an operation."""
-        match operation:
-            case ops.AddColumnOp():
-                return column_changes.add(operation)
-            case ops.DropColumnOp():
-                return column_changes.drop(operation)
-            case ops.AlterColumnOp():
-                return column_changes.alter(operation)
-            case ops.CreateIndexOp() if not self._is_free(operation.schema, operation.table_name):
-                return self._create_index(operation)
-            case ops.DropIndexOp() if not self._is_free(operation.schema, operation.table_name):
-                return [_drop_index(operation)]
-            case ops.CreateUniqueConstraintOp() if not self._is_free(operation.schema, operation.table_name):
-                return self._add_unique(operation)
-            case ops.CreateForeignKeyOp() if not self._is_free(
-                operation.kw.get("source_schema"), operation.source_table
-            ):
-                return self._add_foreign_key(operation)
+        if isinstance(operation, ops.AddColumnOp | ops.DropColumnOp | ops.AlterColumnOp):
+            return column_changes.changes(operation)
+        if isinstance(operation, _BlockingOp) and _table_of(operation) not in self.tables:
+            return self._without_blocking(operation)
         additive = ops.CreateTableOp | ops.CreateTableCommentOp | ops.DropTableCommentOp | ops.CreateIndexOp
         part = Part.EXPAND if isinstance(operation, additive | ops.AddConstraintOp) else Part.CONTRACT
         return [Change(part, [operation], [operation.reverse()])]
 
-    def _is_free(self, schema: str | None, table: str | None) -> bool:
-        return (schema, table) in self.tables
+    def _without_blocking(self, operation: _BlockingOp) -> list[Change]:
+        match operation:
+            case ops.CreateIndexOp():
+                return self._create_index(operation)
+            case ops.DropIndexOp():
+                return [_drop_index(operation)]
+            case ops.CreateUniqueConstraintOp():
+                return self._add_unique(operation)
+            case ops.CreateForeignKeyOp():
+                return self._add_foreign_key(operation)
+        return _add_check(operation)
 
     def _all_new(self, schema: str | None, table: str, columns: Iterable[object]) -> bool:
         """Tell whether no code knows the columns yet: what they must fulfil takes nothing from it."""
@@ -167,13 +172,35 @@ class _Surroundings:
             **operation.kw,
             postgresql_not_valid=True,
         )
-        table = quoted(operation.source_table, schema)
-        validate = ops.ExecuteSQLOp(f"ALTER TABLE {table} VALIDATE CONSTRAINT {quoted(name)}")
         return [
             Change(first, [added], [operation.reverse()]),
-            # Not undone: a constraint that is dropped next need not be valid.
-            Change(then, [validate]),
+            validated(then, name, operation.source_table, schema),
         ]
+
+
+def _table_of(operation: _BlockingOp) -> tuple[str | None, str | None]:
+    if isinstance(operation, ops.CreateForeignKeyOp):
+        return operation.kw.get("source_schema"), operation.source_table
+    return operation.schema, operation.table_name
+
+
+def _add_check(operation: ops.CreateCheckConstraintOp) -> list[Change]:
+    name = operation.constraint_name
+    if not isinstance(name, str):
+        warning = Comment("scans the table while nobody can use it; give it a name")
+        return [Change(Part.CONTRACT, [warning, operation], [operation.reverse()])]
+    added = ops.CreateCheckConstraintOp(
+        name,
+        operation.table_name,
+        operation.condition,
+        schema=operation.schema,
+        **operation.kw,
+        postgresql_not_valid=True,
+    )
+    return [
+        Change(Part.CONTRACT, [added], [operation.reverse()]),
+        validated(Part.CONTRACT_VALIDATE, name, operation.table_name, operation.schema),
+    ]
 
 
 def _drop_index(operation: ops.DropIndexOp) -> Change:

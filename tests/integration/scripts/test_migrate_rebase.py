@@ -173,3 +173,29 @@ class TestFiles:
         history.write("three", None, "pass")
         code, _, err = on_history("rebase", "--onto", "three")
         assert (code, "follow each other in a circle: one, two" in err) == (1, True)
+
+
+class TestNew:
+    """`new --empty` where contracts wait."""
+
+    def test_goes_before_a_contract_that_waits(
+        self, on_history, history: History, empty_database: Database
+    ) -> None:
+        """The database says that it waits; the contract's file follows the new one."""
+        history.write("one", None, *table("a"))
+        runner.apply(history.project, empty_database.direct)
+        history.write("drop", "one", "pass", phase="contract")
+        git(history.project.root, "init", "-q", "-b", "main")
+        git(history.project.root, "add", ".")
+        git(history.project.root, "commit", "-q", "-m", "Begin")
+        at = {"DATABASE_URL_UNPOOLED": empty_database.direct.libpq()}
+        code, _, err = on_history("new", "more", "--empty", **at)
+        assert (code, "drop.py: down_revision one → " in err) == (0, True)
+        assert [each.partition("_")[2] or each for each in order(history)] == ["one", "more", "drop"]
+
+    def test_says_that_its_place_is_not_known(self, on_history, history: History) -> None:
+        """Without a database it stays at the end."""
+        history.write("drop", None, "pass", phase="contract")
+        code, _, err = on_history("new", "more", "--empty")
+        assert (code, order(history)[0]) == (0, "drop")
+        assert "Put it into its place with: bough migrate rebase" in err

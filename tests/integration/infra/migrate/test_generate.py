@@ -94,7 +94,7 @@ class TestNew:
     ) -> None:
         """Functional and partial indexes, generated columns and server defaults come back as they are."""
         history.write_models(MODELS)
-        path = generate.new(history.project, empty_database.direct, "create authors and articles")
+        (path,) = generate.new(history.project, empty_database.direct, "create authors and articles")
         assert path.name.endswith("_create_authors_and_articles.py")
         report = runner.apply(history.project, empty_database.direct)
         assert [run.message for run in report.runs] == ["create authors and articles."]
@@ -127,7 +127,8 @@ class TestNew:
     ) -> None:
         """The revision runs when the application has dropped them, and needs no import of theirs."""
         history.write_models(OWN_TYPES)
-        text = generate.new(history.project, empty_database.direct, "create accounts").read_text()
+        (path,) = generate.new(history.project, empty_database.direct, "create accounts")
+        text = path.read_text()
         for type_ in ("sa.String(length=50)", "sa.DateTime(timezone=True)", "postgresql.JSONB("):
             assert type_ in text
         assert "Own" not in text
@@ -138,7 +139,7 @@ class TestNew:
     def test_writes_what_ruff_accepts(self, history: History, empty_database: Database) -> None:
         """Imports are sorted and used, docstrings are sentences, and the file is formatted."""
         history.write_models(MODELS)
-        path = str(generate.new(history.project, empty_database.direct, "create authors"))
+        (path,) = map(str, generate.new(history.project, empty_database.direct, "create authors"))
         ruff = [sys.executable, "-m", "ruff"]
         subprocess.run([*ruff, "format", "--check", path], check=True)
         select = ["check", "--isolated", "--select", "F,I,D", "--ignore", "D203,D213"]
@@ -146,7 +147,7 @@ class TestNew:
 
     def test_names_the_id_after_the_file(self, history: History) -> None:
         """Ids can be read, and say when."""
-        path = generate.new(history.project, None, "Move the data, twice", autogenerate=False)
+        (path,) = generate.new(history.project, None, "Move the data, twice", autogenerate=False)
         date = path.name[:10]
         assert path.name == f"{date}_move_the_data_twice.py"
         assert f'revision = "{date.replace("-", "")}_move_the_data_twice"' in path.read_text()
@@ -179,7 +180,7 @@ class TestNew:
 
     def test_refuses_to_overwrite(self, history: History) -> None:
         """The same message on the same day is another revision's name."""
-        path = generate.new(history.project, None, "same", autogenerate=False)
+        (path,) = generate.new(history.project, None, "same", autogenerate=False)
         before = path.read_text()
         with pytest.raises(RevisionExistsError):
             generate.new(history.project, None, "same", autogenerate=False)
