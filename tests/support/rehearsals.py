@@ -111,6 +111,7 @@ def _result(part: Part, started: float) -> RevisionResult:
                 rewrites=step.rewrites,
                 scans=step.scans,
                 wal_bytes=step.wal,
+                changed=step.rows or 0,
                 transaction=None if step.concurrently else 0,
             )
         )

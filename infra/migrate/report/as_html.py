@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from infra.migrate.findings import Finding
-    from infra.migrate.rehearsal.results import Rehearsal
+    from infra.migrate.rehearsal.results import Check, Rehearsal
     from infra.migrate.report.summary import Row
 
 _STYLE: Final = Path(__file__).with_name("report.css")
@@ -104,11 +104,20 @@ def _totals(rehearsal: Rehearsal, _: Path) -> Element | None:
 
 
 def _findings(rehearsal: Rehearsal, root: Path) -> Element | None:
-    found = all_findings(rehearsal)
-    if not found:
+    failed = [_failed(check) for check in rehearsal.checks if check.outcome is Outcome.FAILED]
+    items = [*failed, *(_finding(each, root) for each in all_findings(rehearsal))]
+    if not items:
         return None
-    items = (_finding(each, root) for each in found)
     return element("section", element("h2", "Findings"), element("ul", items, class_="findings"))
+
+
+def _failed(check: Check) -> Element:
+    return element(
+        "li",
+        element("p", element("strong", check.name), element("span", "failed", class_="pill failed")),
+        element("p", with_code(check.detail)),
+        class_="unsafe",
+    )
 
 
 def _finding(finding: Finding, root: Path) -> Element:
@@ -176,7 +185,7 @@ def _revisions(rehearsal: Rehearsal, _: Path) -> Element | None:
         "Verdict",
         "Time",
         "Longest blocked",
-        "Rows",
+        "Rows changed",
         "Rewritten",
         "WAL",
         "Size",
@@ -195,7 +204,7 @@ def _row(of: Row) -> Iterator[Element]:
     yield element(
         "td", (element("code", found.relation), f" {blocked_text(found)}") if found else "-", class_="names"
     )
-    yield numbers(f"{of.rows:,}")
+    yield numbers(f"{of.changed:,}")
     yield element("td", ", ".join(of.rewrites) or "-", class_="names")
     yield numbers(of.wal)
     yield numbers(of.size)

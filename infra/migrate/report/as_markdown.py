@@ -40,7 +40,7 @@ _LONGEST_SQL: Final = 5_000
 SIGNS: Final = {Verdict.SAFE: "✅", Verdict.CARE: "⚠️", Verdict.UNSAFE: "❌"}
 _OUTCOMES: Final = {Outcome.PASSED: "✅", Outcome.FAILED: "❌", Outcome.SKIPPED: "⏭️"}
 _COLUMNS: Final = (
-    "#|Revision|Phase|Verdict|Time|Longest blocked|Rows|Rewritten|WAL|Size",
+    "#|Revision|Phase|Verdict|Time|Longest blocked|Rows changed|Rewritten|WAL|Size",
     "--:|:--|:--|:--|--:|:--|--:|:--|--:|--:",
 )
 
@@ -84,7 +84,7 @@ def _row(of: Row) -> str:
     more = f" and {len(of.rewrites) - 5}" if len(of.rewrites) > 5 else ""  # noqa: PLR2004  a cell's worth
     verdict = f"{SIGNS[of.verdict]} {of.verdict.value}"
     cells = (of.number, _cell(of.id), of.phase, verdict, of.time, blocked)
-    return f"|{'|'.join(map(str, cells))}|{of.rows:,}|{rewritten}{more}|{of.wal}|{of.size}|"
+    return f"|{'|'.join(map(str, cells))}|{of.changed:,}|{rewritten}{more}|{of.wal}|{of.size}|"
 
 
 def _cell(name: str) -> str:

@@ -26,6 +26,7 @@ _LONGEST_SQL: Final = 20_000
 def revision(number: int, result: RevisionResult, first: int) -> Element:
     """Return the part of a revision; `first` is the number of its first statement, through the upgrade."""
     measure = result.measure
+    invalid = measure.invalid_indexes
     statements = (_statement(each, first + index) for index, each in enumerate(measure.statements))
     locks = (_lock(each, first + each.statement) for each in measure.locks)
     return element(
@@ -42,6 +43,7 @@ def revision(number: int, result: RevisionResult, first: int) -> Element:
             ),
         ),
         element("p", measure.revision.message),
+        element("p", f"Indexes left unfinished: {', '.join(invalid)}.") if invalid else None,
         table(f"Statements of {measure.revision.id}", _STATEMENTS, statements)
         if measure.statements
         else None,

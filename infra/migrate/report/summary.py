@@ -41,7 +41,7 @@ class Row:
         verdict: Of the revision.
         time: Until it was committed.
         longest: Which relation was blocked longest, how and for how long; `None` when none was.
-        rows: That statements changed or read.
+        changed: Rows, in tables that were there before.
         rewrites: Names of tables and indexes, none twice.
         wal: Written.
         size: Growth.
@@ -53,7 +53,7 @@ class Row:
     verdict: Verdict
     time: str
     longest: Blocked | None
-    rows: int
+    changed: int
     rewrites: tuple[str, ...]
     wal: str
     size: str
@@ -70,7 +70,7 @@ def row(number: int, result: RevisionResult) -> Row:
         verdict=result.verdict,
         time=duration(measure.seconds),
         longest=next(iter(blocked(measure.locks)), None),
-        rows=sum(max(statement.rows or 0, 0) for statement in statements),
+        changed=sum(statement.changed for statement in statements),
         rewrites=tuple(dict.fromkeys(name for statement in statements for name in statement.rewrites)),
         wal=size(sum(statement.wal_bytes for statement in statements)),
         size=change(measure.size_change),

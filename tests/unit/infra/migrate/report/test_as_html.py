@@ -68,6 +68,11 @@ class TestHtml:
         assert "Unsafe: 2 of 3 revisions, 1 failed check, 421 failed requests" in text
         assert text.index("rewrite-of-large-table") < text.index("Locks over time")
 
+    def test_failed_checks_are_findings_too(self):
+        """They decide the verdict: nobody should have to look for them."""
+        text = page(samples.unsafe()).text
+        assert text.index("deployed code works") < text.index("rewrite-of-large-table")
+
     def test_nothing_pending_has_no_chart(self):
         """And says so."""
         found = page(samples.empty())
