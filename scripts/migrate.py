@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +17,11 @@ from scripts.output import Output, OutputFormat
 from scripts.target import OnBranch, OnUrl, resolve_target
 
 if TYPE_CHECKING:
-    from infra.migrate.runner import Report
+    from datetime import datetime
+
+    from api.database.connection_url import DirectUrl
+    from infra.migrate.history import Revision
+    from infra.migrate.runner import Report, Status
 
 app = typer.Typer(
     help="Apply, list, write and undo revisions, on a direct connection string: that of --branch, else "
@@ -46,8 +52,12 @@ def apply(
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Also what the rehearsal found unsafe.")
     ] = False,
+    output_format: Output = OutputFormat.TABLE,
 ) -> None:
-    """Run the pending revisions, one transaction each; running it again goes on where one failed."""
+    """Run the pending revisions, one transaction each; running it again goes on where one failed.
+
+    Contract revisions wait until the live code was built with them. Exit code 3: one that was named waits.
+    """
     # Imported here, as in every command: Alembic takes a quarter of a second that --help need not pay.
     from infra.migrate import runner  # noqa: PLC0415  see above
     from infra.migrate.rehearsal import memory  # noqa: PLC0415  see above
@@ -69,7 +79,9 @@ def apply(
         revision=revision,
         guard=memory.guard(allow_unsafe=allow_unsafe) if required else None,
     )
-    _show(report, "Applied")
+    _show(target.url, report, "Applied", output_format)
+    if report.held_back and revision != "head":
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -79,52 +91,91 @@ def rollback(
     ] = "-1",
     *,
     branch: OnBranch = None,
+    url: OnUrl = None,
     yes: Yes = False,
+    output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Undo revisions. What they added is dropped, data included."""
     from infra.migrate import runner  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
-    target = resolve_target(project, branch)
+    target = resolve_target(project, branch, url)
     output.say(f"Rolling back {target.url} to {to}")
     found = runner.target(target.url, target.expected)
     output.say(f"→ {found}")
     confirm("What these revisions added is dropped, data included.", yes=yes)
-    _show(runner.rollback(project, target.url, expected=found, to=to), "Undid")
+    report = runner.rollback(project, target.url, expected=found, announce=output.say, to=to)
+    _show(target.url, report, "Undid", output_format)
 
 
 @app.command()
-def status(*, branch: OnBranch = None, output_format: Output = OutputFormat.TABLE) -> None:
-    """Compare a database with the code, and list what `apply` would run."""
+def status(*, branch: OnBranch = None, url: OnUrl = None, output_format: Output = OutputFormat.TABLE) -> None:
+    """Compare a database with the code: what is pending, what waits and why, which code is live."""
     from infra.migrate import runner  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
-    url = resolve_target(project, branch).url
-    found = runner.status(project, url)
-    pending = [{"id": r.id, "message": r.message, "phase": r.phase} for r in found.pending]
+    database = resolve_target(project, branch, url).url
+    found = runner.status(project, database)
     record = {
-        "database": str(url),
+        "database": str(database),
         "current": list(found.current),
         "head": found.head,
-        "pending": pending,
+        "pending": [_revision(revision) for revision in found.pending],
+        "held_back": [revision.id for revision in found.allowed.held_back],
+        "why": found.allowed.why,
+        "half_done": list(found.half_done),
         "unknown": list(found.unknown),
+        "live": found.live and {"head": found.live.head, "live_at": found.live.live_at},
+        "last_rehearsal": found.rehearsal
+        and {"verdict": found.rehearsal.verdict, "rehearsed_at": found.rehearsal.rehearsed_at},
     }
-    if output_format is OutputFormat.TABLE:
-        record |= {
-            "current": ", ".join(found.current) or "none",
-            "head": found.head or "none",
-            "pending": "\n".join(f"{r['id']} ({r['phase']})" for r in pending) or "none",
-            "unknown": ", ".join(found.unknown) or "none",
-        }
-    output.show(record, output_format)
+    output.show(_for_people(found) if output_format is OutputFormat.TABLE else record, output_format)
 
 
-def _show(report: Report, did: str) -> None:
+def _for_people(found: Status) -> dict[str, str]:
+    waiting = {revision.id for revision in found.allowed.held_back}
+    pending = [f"{r.id} ({r.phase}{', waits' if r.id in waiting else ''})" for r in found.pending]
+    record = {
+        "current": ", ".join(found.current) or "none",
+        "head": found.head or "none",
+        "pending": "\n".join(pending) or "none",
+        "why": found.allowed.why,
+        "half done": ", ".join(found.half_done),
+        "unknown": ", ".join(found.unknown),
+        "live": found.live and f"{found.live.head or 'no head'}, since {_moment(found.live.live_at)}",
+        "rehearsed": found.rehearsal
+        and f"{found.rehearsal.verdict}, {_moment(found.rehearsal.rehearsed_at)}",
+    }
+    return {key: value for key, value in record.items() if value}
+
+
+def _moment(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _revision(revision: Revision) -> dict[str, str]:
+    return {"id": revision.id, "message": revision.message, "phase": revision.phase}
+
+
+def _show(url: DirectUrl, report: Report, did: str, output_format: OutputFormat) -> None:
     for run in report.runs:
-        output.say(f"{did} {run.id} ({run.phase}, {run.seconds:.2f} s)")
+        tries = f", try {run.attempts}" if run.attempts > 1 else ""
+        output.say(f"{did} {run.id} ({run.phase}, {run.seconds:.2f} s{tries})")
     if not report.runs:
         output.say("Nothing to do")
+    if report.why:
+        output.say(f"Held back {', '.join(revision.id for revision in report.held_back)}: {report.why}")
     output.say(f"The database is at {', '.join(report.current) or 'base'}")
+    if output_format is not OutputFormat.TABLE:
+        record = {
+            "database": str(url),
+            "revisions": [asdict(run) for run in report.runs],
+            "current": list(report.current),
+            "held_back": [_revision(revision) for revision in report.held_back],
+            "why": report.why,
+            "dropped_indexes": list(report.dropped_indexes),
+        }
+        output.show(record, output_format)
 
 
 for command in (

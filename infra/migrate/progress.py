@@ -43,7 +43,7 @@ class Step:
 
 def load(connection: Connection) -> dict[str, dict[int, Step]]:
     """Return what is noted, by revision and by position from 0."""
-    found = defaultdict[str, dict[int, Step]](dict)
+    found: defaultdict[str, dict[int, Step]] = defaultdict(dict)
     if _exists(connection):
         rows = connection.execute(
             "SELECT revision, position, statement, state, row_count, invalid_before FROM bough_progress"

@@ -106,7 +106,7 @@ class RememberedRehearsal:
         fingerprint: Of base, schema and revisions.
         verdict: A `findings.Verdict`.
         steps: As `rehearsal.memory.Step` has them.
-        rehearsed_at: UTC.
+        rehearsed_at: With time zone.
     """
 
     fingerprint: str
@@ -181,8 +181,7 @@ def rehearsals(connection: Connection) -> tuple[RememberedRehearsal, ...]:
     if row is None or row[0]:
         return ()
     rows = connection.execute(
-        "SELECT fingerprint, verdict, steps, rehearsed_at AT TIME ZONE 'UTC' FROM bough_rehearsal"
-        " ORDER BY id DESC LIMIT %s",
+        "SELECT fingerprint, verdict, steps, rehearsed_at FROM bough_rehearsal ORDER BY id DESC LIMIT %s",
         (_LOOKED_AT,),
     ).fetchall()
     return tuple(RememberedRehearsal(*row) for row in rows)

@@ -67,14 +67,22 @@ class Status:
     Args:
         current: What `alembic_version` holds; more than one only while a merge is pending.
         head: The newest revision of the code; `None` without any.
-        pending: What `apply` would run, in order.
+        pending: What is not applied, in order.
         unknown: Those of `current` that the code does not have: the database is ahead of it.
+        allowed: Which of `pending` `apply` would run, which not yet, and why.
+        half_done: Ids of revisions that an interrupted run has left half applied or half undone.
+        live: The code that is live; `None` when nobody has said so.
+        rehearsal: The last one; `None` without any.
     """
 
     current: tuple[str, ...]
     head: str | None
     pending: tuple[Revision, ...]
     unknown: tuple[str, ...]
+    allowed: phases.Allowed
+    half_done: tuple[str, ...]
+    live: records.Release | None
+    rehearsal: records.RememberedRehearsal | None
 
 
 def apply(
@@ -178,7 +186,11 @@ def status(project: Project, url: DirectUrl) -> Status:
         current = current_versions(connection)
         unknown = history.unknown(current)
         pending = () if unknown else history.upgrades(current, "head")
-        return Status(current, history.head, pending, unknown)
+        live = records.live_release(connection)
+        allowed = phases.allowed(pending, applied=current, live=live, contract=False)
+        half_done = tuple(sorted(progress.load(connection)))
+        rehearsal = next(iter(records.rehearsals(connection)), None)
+        return Status(current, history.head, pending, unknown, allowed, half_done, live, rehearsal)
 
 
 def sql(project: Project, *, start: str = "base", end: str = "head") -> str:

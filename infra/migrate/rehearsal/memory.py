@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from infra.migrate import records
+from infra.migrate import progress, records
 from infra.migrate.catalog import snapshot
 from infra.migrate.connection import current_versions
 from infra.migrate.errors import (
@@ -84,12 +85,14 @@ def fingerprint(taken: Sequence[Step]) -> str:
 def guard(*, allow_unsafe: bool) -> Callable[[Connection, tuple[Revision, ...]], None]:
     """Return what `runner.apply` asks, under its lock, before it runs a plan: `require`, for its database.
 
-    Where nothing was ever applied, no code can be live, and nothing need be rehearsed.
+    Where nothing was ever applied, no code can be live, and nothing need be rehearsed. The schema in the
+    middle of a revision that was interrupted is nobody's to compare: it was compared before that began.
     """
 
     def refuse(connection: Connection, plan: tuple[Revision, ...]) -> None:
         if versions := current_versions(connection):
-            wanted = steps(plan, versions, [snapshot(connection).digest])
+            begun = plan[0].id in progress.load(connection)
+            wanted = steps(plan, versions, [None if begun else snapshot(connection).digest])
             require(wanted, records.rehearsals(connection), allow_unsafe=allow_unsafe)
 
     return refuse
@@ -115,7 +118,8 @@ def require(wanted: Sequence[Step], remembered: Sequence[RememberedRehearsal], *
         if same and why is None:
             if allow_unsafe or Verdict.UNSAFE not in {step.verdict for step in same}:
                 return
-            message = f"the rehearsal of {rehearsal.rehearsed_at:%Y-%m-%d %H:%M} UTC found this unsafe"
+            when = rehearsal.rehearsed_at.astimezone(UTC)
+            message = f"the rehearsal of {when:%Y-%m-%d %H:%M} UTC found this unsafe"
             raise RehearsalUnsafeError(
                 message, hint="mend it and rehearse again; if it is meant all the same, add --allow-unsafe"
             )
@@ -147,4 +151,4 @@ def _drift(wanted: Sequence[Step], same: Sequence[Step]) -> str | None:
         return f"edited since: {', '.join(edited)}"
     if then.schema is None:
         return f"how the schema is before {now.revision} was not seen then"
-    return None if now.schema == then.schema else "the database's schema has changed since"
+    return None if now.schema in {then.schema, None} else "the database's schema has changed since"

@@ -98,6 +98,20 @@ class TestApply:
         assert "2 before it stay done" in err
         assert "Traceback" not in err
 
+    def test_reports_as_json(self, bough: Bough, history: History, empty_database: Database) -> None:
+        """What ran, what waits and why; who named a revision that waits is told by the exit code."""
+        history.write("three", "two", "pass", phase="contract")
+        bough("apply", "two", url=empty_database.direct.libpq())
+        code, out, err = bough("apply", "-o", "json")
+        report = json.loads(out)
+        assert code == 0
+        assert report["revisions"] == []
+        assert report["current"] == ["two"]
+        assert report["held_back"] == [{"id": "three", "message": "Revision three.", "phase": "contract"}]
+        assert "bough migrate live --record" in report["why"]
+        assert f"Held back three: {report['why']}" in err
+        assert bough("apply", "three")[0] == 3
+
 
 class TestStatus:
     """`bough migrate status`."""
@@ -114,13 +128,31 @@ class TestStatus:
                 {"id": "one", "message": "Revision one.", "phase": "expand"},
                 {"id": "two", "message": "Revision two.", "phase": "contract"},
             ],
+            "held_back": [],
+            "why": None,
+            "half_done": [],
             "unknown": [],
+            "live": None,
+            "last_rehearsal": None,
         }
 
     def test_shows_a_table(self, bough: Bough, empty_database: Database) -> None:
         """For people."""
         _, out, _ = bough("status", url=empty_database.direct.libpq())
         assert "two (contract)" in out
+
+    def test_says_what_waits_and_what_is_live(
+        self, bough: Bough, history: History, empty_database: Database
+    ) -> None:
+        """A contract revision waits for code that knows it."""
+        history.write("three", "two", "pass", phase="contract")
+        bough("apply", "two", url=empty_database.direct.libpq())
+        bough("live", "--record", "--head", "two")
+        _, out, _ = bough("status")
+        assert "three (contract, waits)" in out
+        assert "deploy first" in out
+        found = json.loads(bough("status", "-o", "json")[1])
+        assert (found["held_back"], found["live"]["head"]) == (["three"], "two")
 
 
 class TestRollback:
