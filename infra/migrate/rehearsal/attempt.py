@@ -69,6 +69,7 @@ class Attempt:
         self._sampler = Sampler(url, self._raw.info.backend_pid, clock)
         self._running: RunningRevision | None = None
         with clock.paused():
+            read_session(self._raw)  # refused inside a transaction, it would abort that
             self._next(read_database(self._raw))
         self._cursor_factory = self._raw.cursor_factory
         self._raw.cursor_factory = watching_cursor(self._watch)
@@ -78,9 +79,9 @@ class Attempt:
 
     def close(self) -> None:
         """Let go of the connection."""
+        self._raw.cursor_factory = self._cursor_factory
         sa.event.remove(self._connection, "begin", self._begun)
         sa.event.remove(self._connection, "set_connection_execution_options", self._options_set)
-        self._raw.cursor_factory = self._cursor_factory
         self._sampler.close()
 
     def expect_commit(self, revision: Revision) -> None:

@@ -63,6 +63,23 @@ class Sent:
     transaction: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What a statement did to relations that were there before its revision.
+
+    Args:
+        written: OIDs of those that have another file now, tables first.
+        scans: What was read.
+        rows: Inserted, updated and deleted.
+        wal: Bytes.
+    """
+
+    written: tuple[int, ...] = ()
+    scans: tuple[Scan, ...] = ()
+    rows: int = 0
+    wal: int = 0
+
+
 class RunningRevision:
     """Collects what a revision does.
 
@@ -111,29 +128,16 @@ class RunningRevision:
         """
         index = len(self._statements)
         tag = re.sub(r"[ \d]+$", "", sent.tag)
-        rewrites: tuple[str, ...] = ()
-        scans: tuple[Scan, ...] = ()
-        changed, wal = 0, 0
-        relations, sizes = self._before.relations, self._sizes
+        changes = self._compare(reading, tag) if reading is not None else _Changes()
         for sample in samples:
             self._book.update(sample.held, statement=index, acquired=sample.at, now=sample.at, sampled=True)
-        if reading is not None:
-            wal, self._wal = reading.wal - self._wal, reading.wal
-            after = {oid: now for oid, now in reading.counters.items() if oid in self._counters}
-            written = self._written_anew(after) if not tag.startswith(("ROLLBACK", "TRUNCATE")) else []
-            rewrites = tuple(relations[oid].name for oid in written)
-            scans = tuple(self._scans(after))
-            changed = sum(
-                sizes.scaled(relations[oid].name, now.changed - self._counters[oid].changed)
-                for oid, now in after.items()
-            )
-            self._counters |= after
-            if isinstance(reading, DatabaseReading):
-                self.release(sent.ended)
-                for oid in (each for each in written if relations[each].owner not in written):
+        if isinstance(reading, DatabaseReading):
+            self.release(sent.ended)
+            for oid in changes.written:
+                if self._before.relations[oid].owner not in changes.written:
                     self._book.add_rewrite(oid, statement=index, began=sent.started, ended=sent.ended)
-            else:
-                self._book.update(reading.locks, statement=index, acquired=sent.started, now=sent.ended)
+        elif reading is not None:
+            self._book.update(reading.locks, statement=index, acquired=sent.started, now=sent.ended)
         self._statements.append(
             Statement(
                 index,
@@ -142,12 +146,12 @@ class RunningRevision:
                 sent.started,
                 sent.ended - sent.started,
                 rows=sent.rows if sent.rows >= 0 else None,
-                rewrites=rewrites,
-                scans=scans,
-                wal_bytes=wal,
+                rewrites=tuple(self._before.relations[oid].name for oid in changes.written),
+                scans=changes.scans,
+                wal_bytes=changes.wal,
                 transaction=sent.transaction,
                 tag=tag,
-                changed=changed,
+                changed=changes.rows,
             )
         )
 
@@ -170,11 +174,23 @@ class RunningRevision:
             tuple(sorted(invalid)),
         )
 
-    def _written_anew(self, after: Mapping[int, Counters]) -> list[int]:
-        """Return the OIDs of what has another file now, tables first."""
-        found = [oid for oid, now in after.items() if now.file != self._counters[oid].file]
+    def _compare(self, reading: SessionReading | DatabaseReading, tag: str) -> _Changes:
+        """Compare with the reading before, and keep this one for the next."""
         relations = self._before.relations
-        return sorted(found, key=lambda oid: (relations[oid].owner is not None, relations[oid].name))
+        after = {oid: now for oid, now in reading.counters.items() if oid in self._counters}
+        written: list[int] = []
+        # A rollback brings the old file back, and TRUNCATE begins an empty one.
+        if not tag.startswith(("ROLLBACK", "TRUNCATE")):
+            written = [oid for oid, now in after.items() if now.file != self._counters[oid].file]
+            written.sort(key=lambda oid: (relations[oid].owner is not None, relations[oid].name))
+        rows = sum(
+            self._sizes.scaled(relations[oid].name, now.changed - self._counters[oid].changed)
+            for oid, now in after.items()
+        )
+        changes = _Changes(tuple(written), tuple(self._scans(after)), rows, reading.wal - self._wal)
+        self._counters |= after
+        self._wal = reading.wal
+        return changes
 
     def _scans(self, after: Mapping[int, Counters]) -> list[Scan]:
         found = []

@@ -135,7 +135,7 @@ class TestCounts:
         assert {lock.rows for lock in measure.locks} == {1_000_000, 3_000_000}
 
     def test_asks_once_after_each_statement(self, history: History, empty_database: Database) -> None:
-        """One round trip each, and four for the run: sizes, the state before and after, and none else."""
+        """One round trip each, one for each revision, and three for the run."""
         history.write("r0", None, "pass")
         history.write("r1", "r0", "\n".join([statement("SELECT 1")] * 10))
         runner.apply(history.project, empty_database.direct)
@@ -147,4 +147,4 @@ class TestCounts:
                 proxy.reset()
                 runner.apply(history.project, url, observer=observer)
                 counts.append(proxy.round_trips)
-        assert counts[1] - counts[0] == 10 + 4
+        assert counts[1] - counts[0] == 10 + 2 + 3

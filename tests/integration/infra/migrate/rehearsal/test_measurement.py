@@ -126,3 +126,17 @@ class TestFailures:
         assert runner.apply(history.project, empty_database.direct, observer=measurement).current == ("r0",)
         with pytest.raises(MeasurementError, match="cannot be measured: permission denied"):
             measurement.results()
+
+    def test_survives_the_end_of_the_second_connection(
+        self, history: History, empty_database: Database
+    ) -> None:
+        """The revision runs on; what was measured without its locks is refused."""
+        end = (
+            "SELECT pg_terminate_backend(pid), pg_sleep(0.1) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND usename = current_user AND datname = current_database()"
+        )
+        history.write("r0", None, in_autocommit(end, "VACUUM"))
+        measurement = Measurement()
+        assert runner.apply(history.project, empty_database.direct, observer=measurement).current == ("r0",)
+        with pytest.raises(MeasurementError, match="cannot be measured"):
+            measurement.results()
