@@ -15,7 +15,7 @@ from api.database.timeouts import Timeouts
 from infra.config import load_project
 from scripts import output
 from scripts.output import Output, OutputFormat
-from scripts.target import OnBranch, resolve_target
+from scripts.target import OnBranch, OnUrl, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,7 @@ def backfill(
     ] = None,
     *,
     branch: OnBranch = None,
+    url: OnUrl = None,
     show_list: Annotated[
         bool, typer.Option("--list", help="Show all backfills and how far they are; run none.")
     ] = False,
@@ -73,7 +74,7 @@ def backfill(
     that others have locked are come back to. A run that was ended in any way goes on where it was.
     """
     project = load_project(Path.cwd())
-    target = resolve_target(project, branch)
+    target = resolve_target(project, branch, url)
     if show_list or name is None:
         if name is not None or not show_list:
             raise typer.BadParameter("name one, or ask for all with --list", param_hint="NAME")

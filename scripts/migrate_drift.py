@@ -10,7 +10,7 @@ import typer
 from infra.config import load_project
 from scripts import output
 from scripts.output import Output, OutputFormat
-from scripts.target import OnBranch, resolve_target
+from scripts.target import OnBranch, OnUrl, resolve_target
 
 _COLUMNS: Final = {"side": "DIFFERS", "message": "HOW", "advice": "WHAT TO DO"}
 
@@ -18,7 +18,7 @@ _COLUMNS: Final = {"side": "DIFFERS", "message": "HOW", "advice": "WHAT TO DO"}
 _DIFFERENT: Final = 3
 
 
-def drift(*, branch: OnBranch = None, output_format: Output = OutputFormat.TABLE) -> None:
+def drift(*, branch: OnBranch = None, url: OnUrl = None, output_format: Output = OutputFormat.TABLE) -> None:
     """Find what was changed by hand, and models that no revision was written for; exit code 3 if any.
 
     The database is only read. Its revisions are run on an empty PostgreSQL of this machine, and both
@@ -28,9 +28,9 @@ def drift(*, branch: OnBranch = None, output_format: Output = OutputFormat.TABLE
     from infra.migrate import drift as comparison  # noqa: PLC0415  Alembic takes a quarter of a second
 
     project = load_project(Path.cwd())
-    url = resolve_target(project, branch).url
-    output.say(f"Comparing {url} with its revisions, and the models with all of them")
-    found = comparison.drift(project, url, announce=output.say)
+    target = resolve_target(project, branch, url)
+    output.say(f"Comparing {target.url} with its revisions, and the models with all of them")
+    found = comparison.drift(project, target.url, announce=output.say)
     rows = [
         {
             "side": each.side.value,

@@ -211,8 +211,10 @@ SELECT 'pg_extension'::regclass, oid, 0, NULL, NULL, NULL,
 FROM pg_extension
 UNION ALL
 SELECT 'pg_collation'::regclass, oid, 0, NULL, collowner, NULL,
-    jsonb_build_object('definition', (
-        to_jsonb(c) - '{oid,collname,collnamespace,collowner,collversion}'::text[])::text)
+    -- PostgreSQL 17 has another name for the locale.
+    jsonb_build_object('definition', replace(jsonb_strip_nulls(
+        to_jsonb(c) - '{oid,collname,collnamespace,collowner,collversion}'::text[]
+    )::text, 'colliculocale', 'colllocale'))
 FROM pg_collation AS c WHERE collnamespace IN (SELECT oid FROM schema)
 UNION ALL
 SELECT 'pg_ts_dict'::regclass, oid, 0, NULL, dictowner, NULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -72,6 +73,8 @@ op.execute('''
 ''')
 """
 
+DOWNGRADE = "op.execute('DROP TABLE people CASCADE; DROP FUNCTION touch; DROP TYPE mood')"
+
 #: What hands have done, and what is said of it.
 CHANGES = {
     "ALTER TABLE people ALTER age SET DEFAULT 1": "column public.people.age: default is 1 in the database",
@@ -103,7 +106,7 @@ def throwaway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresClus
 @pytest.fixture
 def people(history: History, empty_database: Database) -> History:
     history.write_models(MODELS)
-    history.write("one", None, UPGRADE)
+    history.write("one", None, UPGRADE, DOWNGRADE)
     runner.apply(history.project, empty_database.direct)
     return history
 
@@ -165,6 +168,27 @@ class TestDrift:
         }
         assert {each.side for each in found} == {Side.MODELS}
         assert {each.advice for each in found} == {"write a revision: bough migrate new"}
+
+    def test_takes_roles_and_default_privileges_for_granted(
+        self, people: History, empty_database: Database, throwaway: PostgresCluster
+    ) -> None:
+        """As on Supabase: what every new table grants by itself was done by nobody's hand."""
+        visitor = f"visitor_{secrets.token_hex(4)}"
+        grants = (
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO {visitor};"
+            "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
+        )
+        runner.rollback(people.project, empty_database.direct)
+        run_script(empty_database.superuser, f"CREATE ROLE {visitor}")
+        try:
+            run_script(empty_database.direct, grants)
+            runner.apply(people.project, empty_database.direct)
+            assert find(people, empty_database, throwaway) == ()
+            run_script(empty_database.direct, f"REVOKE INSERT ON people FROM {visitor}")
+            (found,) = find(people, empty_database, throwaway)
+            assert found.undo == (f'GRANT INSERT ON TABLE public.people TO "{visitor}";',)
+        finally:
+            run_script(empty_database.superuser, f"DROP OWNED BY {visitor}; DROP ROLE {visitor}")
 
     def test_compares_a_database_that_is_behind_as_of_its_own_revision(
         self, people: History, empty_database: Database, throwaway: PostgresCluster

@@ -103,7 +103,7 @@ class TestRun:
         assert run_here(empty_database) == first
         assert run_here(empty_database, again=True).changed == 10
 
-    @pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.prove)])
+    @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.prove)])
     def test_loses_and_repeats_nothing_when_killed(self, empty_database: Database, kills: int) -> None:
         """SIGKILL at any moment; the next run goes on after the last batch that was committed."""
         make(empty_database, 1000 * kills)
