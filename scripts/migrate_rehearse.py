@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from infra.migrate.rehearsal.results import Rehearsal
     from infra.migrate.rehearsal.traffic import Traffic
 
-_COLUMNS: Final = {"revision": "REVISION", "phase": "PHASE", "verdict": "VERDICT", "says": "FINDINGS"}
+_REVISIONS: Final = {
+    "revision": "REVISION",
+    "phase": "PHASE",
+    "verdict": "VERDICT",
+    "time": "TIME",
+    "blocked": "BLOCKED LONGEST",
+}
+_FINDINGS: Final = {"where": "WHERE", "verdict": "VERDICT", "rule": "RULE", "message": "FINDING"}
 _CHECKS: Final = {"check": "CHECK", "outcome": "OUTCOME", "detail": "DETAIL"}
 
 
@@ -172,23 +179,45 @@ def _show(project: Project, rehearsal: Rehearsal, output_format: ReportFormat) -
         case ReportFormat.HTML:
             output.show_text(reports.html(rehearsal, project.root))
         case ReportFormat.TABLE:
-            _show_table(rehearsal)
+            _show_table(rehearsal, project.root)
 
 
-def _show_table(rehearsal: Rehearsal) -> None:
-    rows = [
+def _show_table(rehearsal: Rehearsal, root: Path) -> None:
+    """Write revisions, findings and checks as three tables, and what they come to."""
+    from infra.migrate.report import summary  # noqa: PLC0415  see `rehearse`
+    from infra.migrate.report.paths import relative  # noqa: PLC0415  see `rehearse`
+
+    rows = [summary.row(number, result) for number, result in enumerate(rehearsal.revisions, 1)]
+    revisions = [
         {
-            "revision": result.measure.revision.id,
-            "phase": result.measure.revision.phase,
-            "verdict": result.verdict.value,
-            "says": "; ".join(finding.message for finding in result.findings) or "none",
+            "revision": row.id,
+            "phase": row.phase,
+            "verdict": row.verdict.value,
+            "time": row.time,
+            "blocked": f"{row.longest.relation} {summary.blocked_text(row.longest)}"
+            if row.longest
+            else "nothing",
         }
-        for result in rehearsal.revisions
+        for row in rows
     ]
-    output.show_rows(rows, OutputFormat.TABLE, columns=_COLUMNS)
-    output.show_text(" ")
+    output.show_rows(revisions, OutputFormat.TABLE, columns=_REVISIONS)
+    findings = [
+        {
+            "where": f"{relative(finding.path, root)}:{finding.line}",
+            "verdict": f"accepted: {finding.suppressed}" if finding.suppressed else finding.verdict.value,
+            "rule": finding.rule,
+            "message": finding.message,
+        }
+        for finding in summary.all_findings(rehearsal)
+    ]
     checks = [
         {"check": each.name, "outcome": each.outcome.value, "detail": each.detail}
         for each in rehearsal.checks
     ]
-    output.show_rows(checks, OutputFormat.TABLE, columns=_CHECKS)
+    for table, columns in ((findings, _FINDINGS), (checks, _CHECKS)):
+        if table:
+            output.show_text("\n")
+            output.show_rows(table, OutputFormat.TABLE, columns=columns)
+    if rehearsal.traffic is not None:
+        output.show_text(f"\nTraffic {summary.traffic_text(rehearsal.traffic)}")
+    output.show_text(f"\n{summary.headline(rehearsal)}; {summary.origin(rehearsal)}")

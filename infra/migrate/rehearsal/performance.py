@@ -32,6 +32,7 @@ from infra.migrate.rehearsal.verdict import judge
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from api.database.connection_url import PooledUrl
     from infra.config import Project
     from infra.migrate.catalog import Catalog, Difference
     from infra.migrate.history import Revision
@@ -102,9 +103,14 @@ class Performance:
                 self.checks.append(Check("upgrade", Outcome.FAILED, str(self._error)))
                 return
             trip = RoundTrip(self.project, fork, plan, {0: before, len(plan): look(fork)})
-            if not self._down_and_up(trip):
+            with self.step("downgraded"):
+                trip.down()
+            with self.step("upgraded again"):
+                self._up(trip)
+            self.checks += trip.checks()
+            if not trip.is_at_end:
                 return
-            if fork.differs is None:
+            if self._is_equal:
                 seen = trip.schemas
                 self.digests += [seen[i].digest if i in seen else None for i in range(1, len(plan))]
             self.checks.append(self._models(fork))
@@ -112,33 +118,29 @@ class Performance:
                 with self.step("tried deployed and new code"):
                     self.checks += self._after(comparison)
 
-    def _down_and_up(self, trip: RoundTrip) -> bool:
-        """Say whether the fork is where the upgrade ends."""
-        with self.step("downgraded"):
-            error = trip.down()
-        if error is not None:
-            self.checks.append(trip.check_down(error))
-            return False
-        with self.step("upgraded again"):
-            error = self._up(trip)
-        self.checks += [trip.check_down(None), trip.check_up(error)]
-        return error is None
+    def _up(self, trip: RoundTrip) -> None:
+        if self.load is not None:
+            try:
+                with replay(self._pooled(trip), self.load) as running:
+                    trip.up()
+            except TrafficError as error:
+                self.checks.append(Check("traffic", Outcome.SKIPPED, str(error)))
+            else:
+                self.traffic = running.result()
+                return
+        trip.up()
 
-    def _up(self, trip: RoundTrip) -> str | None:
-        if self.load is None:
-            return trip.up()
-        if trip.fork.pooled is None or trip.lowest == len(trip.plan):
-            reason = _NO_POOLER if trip.fork.pooled is None else "there is no second upgrade"
-            self.checks.append(Check("traffic", Outcome.SKIPPED, reason))
-            return trip.up()
-        try:
-            with replay(trip.fork.pooled, self.load) as running:
-                error = trip.up()
-            self.traffic = running.result()
-        except TrafficError as problem:
-            self.checks.append(Check("traffic", Outcome.SKIPPED, str(problem)))
-            return trip.up()
-        return error
+    def _pooled(self, trip: RoundTrip) -> PooledUrl:
+        """Return where clients connect to.
+
+        Raises:
+            TrafficError: There is nothing to see for them.
+        """
+        if not trip.has_undone:
+            raise TrafficError("nothing was undone, and so nothing runs a second time")
+        if trip.fork.pooled is None:
+            raise TrafficError(_NO_POOLER)
+        return trip.fork.pooled
 
     def _compare(self, fork: Fork, stack: ExitStack) -> Comparison | None:
         if fork.pooled is None:

@@ -43,25 +43,22 @@ class RoundTrip:
     plan: Sequence[Revision]
     schemas: dict[int, Catalog]
     _undone: dict[int, Catalog] = field(default_factory=dict)
+    _down_failed: str | None = None
+    _up_failed: str | None = None
 
-    @property
-    def lowest(self) -> int:
-        """How far down it can go: the index after the last revision that cannot be undone."""
-        return max((i + 1 for i, revision in enumerate(self.plan) if revision.irreversible), default=0)
-
-    def down(self) -> str | None:
-        """Undo what can be undone; return what went wrong."""
-        for index in range(len(self.plan) - 1, self.lowest - 1, -1):
+    def down(self) -> None:
+        """Undo what can be undone."""
+        for index in range(len(self.plan) - 1, self._lowest - 1, -1):
             try:
                 runner.rollback(self.project, self.fork.direct, expected=self.fork.identity)
             except MigrationError as error:
-                return str(error)
-            self._undone[index] = self.look()
-        return None
+                self._down_failed = str(error)
+                return
+            self._undone[index] = look(self.fork)
 
-    def up(self) -> str | None:
-        """Run again what was undone; return what went wrong."""
-        for index in range(self.lowest, len(self.plan)):
+    def up(self) -> None:
+        """Run again what was undone."""
+        for index in sorted(self._undone):
             try:
                 runner.apply(
                     self.project,
@@ -71,40 +68,55 @@ class RoundTrip:
                     unused=True,
                 )
             except MigrationError as error:
-                return str(error)
+                self._up_failed = str(error)
+                return
             if index + 1 < len(self.plan):
-                self.schemas[index + 1] = self.look()
-        return None
+                self.schemas[index + 1] = look(self.fork)
 
-    def check_down(self, error: str | None) -> Check:
+    @property
+    def has_undone(self) -> bool:
+        """Whether there is a way up."""
+        return bool(self._undone)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the fork is where the first upgrade has left it."""
+        return self._up_failed is None
+
+    def checks(self) -> tuple[Check, Check]:
+        """Say how both went, once they have ended."""
+        return self._check_down(), self._check_up()
+
+    def _check_down(self) -> Check:
         """Compare each state on the way down with the same on the way up."""
-        if error is not None:
-            return Check(DOWN, Outcome.FAILED, error)
-        if self.lowest == len(self.plan):
+        if self._down_failed is not None:
+            return Check(DOWN, Outcome.FAILED, self._down_failed)
+        if not self._undone:
             return Check(DOWN, Outcome.SKIPPED, self._irreversible())
         for index, found in sorted(self._undone.items(), reverse=True):
             if index in self.schemas and (left := differences(self.schemas[index], found)):
                 return Check(DOWN, Outcome.FAILED, f"after that of {self.plan[index].id}: {listed(left)}")
-        undone = ", ".join(revision.id for revision in self.plan[self.lowest :])
-        detail = f"{undone} undone" + (f"; {self._irreversible()}" if self.lowest else "")
+        undone = ", ".join(self.plan[index].id for index in sorted(self._undone))
+        detail = f"{undone} undone" + (f"; {self._irreversible()}" if self._lowest else "")
         return Check(DOWN, Outcome.PASSED, detail)
 
-    def check_up(self, error: str | None) -> Check:
+    def _check_up(self) -> Check:
         """Compare the end of the second upgrade with that of the first."""
-        if error is not None:
-            return Check(AGAIN, Outcome.FAILED, error)
-        if self.lowest == len(self.plan):
-            return Check(AGAIN, Outcome.SKIPPED, self._irreversible())
-        if left := differences(self.schemas[len(self.plan)], self.look()):
+        if self._up_failed is not None:
+            return Check(AGAIN, Outcome.FAILED, self._up_failed)
+        if not self._undone:
+            return Check(AGAIN, Outcome.SKIPPED, "nothing was undone")
+        if left := differences(self.schemas[len(self.plan)], look(self.fork)):
             return Check(AGAIN, Outcome.FAILED, listed(left))
-        return Check(AGAIN, Outcome.PASSED, f"{len(self.plan) - self.lowest} revisions run again")
+        return Check(AGAIN, Outcome.PASSED, f"{len(self._undone)} of {len(self.plan)} revisions run again")
 
-    def look(self) -> Catalog:
-        """Return the fork's schema as it is now."""
-        return look(self.fork)
+    @property
+    def _lowest(self) -> int:
+        """How far down it can go: the index after the last revision that cannot be undone."""
+        return max((i + 1 for i, revision in enumerate(self.plan) if revision.irreversible), default=0)
 
     def _irreversible(self) -> str:
-        revision = self.plan[self.lowest - 1]
+        revision = self.plan[self._lowest - 1]
         return f"{revision.id} cannot be undone: {revision.irreversible}"
 
 

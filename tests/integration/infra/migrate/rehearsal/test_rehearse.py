@@ -115,10 +115,11 @@ class TestRehearse:
         assert "after that of two: table public.b is new" in found.detail
 
     def test_downgrade_that_is_missing_fails(self, history: History, target: Target) -> None:
-        """Unless the revision says why there is none, it is unsafe."""
+        """Unless the revision says why there is none, it is unsafe; what else there is to see is seen."""
         history.write("two", "one", "op.execute('CREATE TABLE b (id int)')", "raise NotImplementedError")
         found = run(history, target)
         assert check(found, "downgrade leaves no trace").outcome is Outcome.FAILED
+        assert check(found, "models and schema agree")
         assert found.verdict is Verdict.UNSAFE
 
     def test_irreversible_revision_stays_and_what_follows_it_is_undone(
