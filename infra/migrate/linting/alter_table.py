@@ -50,10 +50,11 @@ def _add(table: str, cursor: Cursor, schema: Schema) -> Iterator[Effect]:
     added = column(cursor.rest())
     schema.types[table, added.name] = added.type
     change = Change.ADD_REQUIRED_COLUMN if added.required else Change.ADD_COLUMN
-    yield Effect(change, table, ACCESS_EXCLUSIVE, added.work, added.name)
+    # A foreign key is checked where the rows that are there get a value.
+    compares = added.filled and added.references is not None and added.work is Work.INSTANT
+    yield Effect(change, table, ACCESS_EXCLUSIVE, Work.SCAN if compares else added.work, added.name)
     if added.references:
         schema.constraints[table, f"{added.name}_fkey"] = Constraint(references=added.references)
-        # Where the rows that are there get no value, there is nothing to compare.
         work = Work.SCAN if added.filled else Work.INSTANT
         yield Effect(Change.REFERENCED, added.references, SHARE_ROW_EXCLUSIVE, work, table)
 
@@ -82,9 +83,9 @@ def add_constraint(table: str, tokens: Sequence[Token], schema: Schema) -> Itera
         change = Change.SET_NOT_NULL if valid else Change.ADD_CONSTRAINT
         yield Effect(change, table, ACCESS_EXCLUSIVE, Work.SCAN if scans else Work.INSTANT, not_null)
         return
-    schema.constraints[table, name] = Constraint(
-        not_null=_not_null(cursor.group()) if kind == "CHECK" else None, valid=valid
-    )
+    condition = cursor.group() if kind == "CHECK" else ()
+    names = frozenset(token.name for token in condition)
+    schema.constraints[table, name] = Constraint(not_null=_not_null(condition), names=names, valid=valid)
     if has(tokens, "USING", "INDEX") or not valid:
         yield Effect(Change.ADD_CONSTRAINT, table, ACCESS_EXCLUSIVE, Work.INSTANT, name)
     else:
@@ -145,13 +146,20 @@ def _sets_options(cursor: Cursor) -> bool:
 def _retype(table: str, name: str, cursor: Cursor, schema: Schema) -> Effect:
     old = schema.types.get((table, name))
     new = type_name(cursor.until("COLLATE", "USING"))
-    rest = cursor.rest()
-    work = retyping(old, new, using=has(rest, "USING"))
-    if work is Work.INSTANT and has(rest, "COLLATE"):
-        work = Work.BUILD
+    collated = bool(cursor.until("USING"))
+    work = retyping(old, new, using=cursor.take("USING") and not _is_cast(cursor.rest(), name, new))
+    if work is Work.INSTANT and (collated or (old != new and schema.is_checked(table, name))):
+        # What stands on the column is made anew: indexes in a collation, and every CHECK.
+        work = Work.BUILD if collated else Work.SCAN
     schema.types[table, name] = new
     change = Change.ALTER_TYPE if is_wider(old, new) else Change.NARROW_TYPE
     return Effect(change, table, ACCESS_EXCLUSIVE, work, name)
+
+
+def _is_cast(expression: Sequence[Token], name: str, new: str) -> bool:
+    """Tell whether USING says `column::type`, which PostgreSQL would do by itself."""
+    is_cast = len(expression) > 1 and expression[0].name == name and expression[1].word == "::"
+    return is_cast and type_name(expression[2:]) == new
 
 
 def _rename(table: str, cursor: Cursor, schema: Schema) -> Iterator[Effect]:
@@ -189,9 +197,9 @@ def _attach(table: str, cursor: Cursor, schema: Schema) -> Iterator[Effect]:
     partition = cursor.relation()
     schema.parents[partition] = table
     yield Effect(Change.ATTACH, table, SHARE_UPDATE_EXCLUSIVE, detail=partition)
-    # A CHECK that says the same spares the scan; which one does is not decided here.
-    proven = any(of == partition and each.valid for (of, _), each in schema.constraints.items())
-    yield Effect(Change.ATTACH, partition, ACCESS_EXCLUSIVE, Work.INSTANT if proven else Work.SCAN)
+    # A CHECK that says the same spares the scan; whether one does is not decided here.
+    work = Work.INSTANT if schema.is_checked(partition) else Work.SCAN
+    yield Effect(Change.ATTACH, partition, ACCESS_EXCLUSIVE, work)
 
 
 def _detach(table: str, cursor: Cursor, schema: Schema) -> Iterator[Effect]:

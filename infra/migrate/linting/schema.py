@@ -12,11 +12,13 @@ class Constraint:
     Args:
         references: The other table's qualified name, for a foreign key.
         not_null: The column that a CHECK keeps from being null.
+        names: All names in the condition of a CHECK, its columns among them.
         valid: Whether every row is known to fulfil it.
     """
 
     references: str | None = None
     not_null: str | None = None
+    names: frozenset[str] = frozenset()
     valid: bool = True
 
 
@@ -48,6 +50,13 @@ class Schema:
             for (of, _), each in self.constraints.items()
             if of == table
         )
+
+    def is_checked(self, table: str, column: str | None = None) -> bool:
+        """Tell whether a CHECK that says more than "not null" holds for a table, or any for a column."""
+        checks = [each for (of, _), each in self.constraints.items() if of == table and each.names]
+        if column is None:
+            return any(each.valid and each.not_null is None for each in checks)
+        return any(column in each.names for each in checks)
 
     def validate(self, table: str, name: str) -> None:
         """Take down that a constraint was validated."""
