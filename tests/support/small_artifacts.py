@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from infra.aws import distributions
@@ -12,17 +13,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def copy_libraries(folder: Path) -> Path:
-    """Copy what an artifact with a database needs, once for many of them."""
-    for name in distributions.closure(["sqlalchemy", "asyncpg", "greenlet"]):
-        distributions.copy(name, folder)
-    return folder
+def link_libraries(folder: Path, driver: str) -> None:
+    """Link what an artifact with a database needs; this environment's copies are compiled already."""
+    extras = {"asyncpg": ["greenlet"], "psycopg": ["psycopg-binary"]}
+    for name in distributions.closure(["sqlalchemy", driver, *extras[driver]]):
+        for top in {file.parts[0] for file in metadata.files(name) or () if ".." not in file.parts}:
+            (folder / top).symlink_to(metadata.distribution(name).locate_file(top))
 
 
-def small_artifact(folder: Path, libraries: Path, source: str, name: str = "code") -> Code:
+def small_artifact(folder: Path, source: str, driver: str = "asyncpg") -> Code:
     """Make an artifact whose module `shop` is `source`: its metadata, and its handler where it has one."""
     folder.mkdir()
-    for each in libraries.iterdir():
-        (folder / each.name).symlink_to(each)
+    link_libraries(folder, driver)
     (folder / "shop.py").write_text(textwrap.dedent(source))
-    return Code(name, folder, "shop.handler", "shop:app", "shop:metadata", {})
+    return Code("deployed code", folder, "shop.handler", "shop:app", "shop:metadata", {})

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import mapperlib
 from sqlalchemy.pool import NullPool
 
@@ -78,8 +77,13 @@ def run(work: Callable[[sa.Connection], None]) -> None:
 
 
 async def _run_asyncpg(url: sa.URL, work: Callable[[sa.Connection], None]) -> None:
+    # It needs greenlet, which an artifact with another driver has not.
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415  see above
+
     # asyncpg sends what it does not know of a URL to the server, and a pooler refuses that.
     arguments = {"ssl": url.query.get("sslmode", "prefer"), "statement_cache_size": 0}
+    if (root := url.query.get("sslrootcert", "system")) != "system":
+        os.environ["PGSSLROOTCERT"] = str(root)
     engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg", query={}).update_query_dict(
             {"prepared_statement_cache_size": "0"}

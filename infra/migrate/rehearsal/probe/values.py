@@ -67,8 +67,8 @@ def _another_character(character: str) -> str:
 
 
 def _plain(type_: Any) -> Any:
-    """Return the type under those that only convert values in Python."""
-    while isinstance(type_, sa.types.TypeDecorator):
+    """Return the type under those that only convert values in Python; an interval is one of them."""
+    while isinstance(type_, sa.types.TypeDecorator) and not isinstance(type_, sa.Interval):
         type_ = type_.impl
         type_ = type_() if isinstance(type_, type) else type_
     return type_
