@@ -18,7 +18,12 @@ from infra.migrate.backfill import state
 from infra.migrate.backfill.state import Position
 from infra.migrate.backfill.statements import Change, Statements
 from infra.migrate.connection import open_connection
-from infra.migrate.errors import BackfillBlockedError, BackfillEndlessError, BackfillRunningError
+from infra.migrate.errors import (
+    BackfillBlockedError,
+    BackfillEndlessError,
+    BackfillInvalidError,
+    BackfillRunningError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,7 +148,8 @@ def run(
 
     Raises:
         TargetError: It is another branch, or does not say which.
-        BackfillInvalidError: The server cannot run the definition; nothing was changed.
+        BackfillInvalidError: The server cannot run the definition, or it was begun on another table; nothing
+            was changed.
         BackfillRunningError: Another process runs it.
         BackfillEndlessError: The definition's `where` is met by rows that were changed.
         BackfillBlockedError: Others hold what is left.
@@ -155,10 +161,18 @@ def run(
         statements = Statements.of(connection, definition)
         with _alone(connection, definition.name, lock_wait):
             begun = state.begin(connection, definition.name, statements.relation, again=again)
+            _check_same(begun, statements)
             if begun.finished_at is None:
                 _Run(connection, statements, pace, announce, progress, begun.changed).all(begun.position)
                 state.finish(connection, definition.name)
         return next(each for each in state.states(connection) if each.name == definition.name)
+
+
+def _check_same(begun: state.State, statements: Statements) -> None:
+    after = begun.position.after
+    if begun.relation != statements.relation or (after and len(after) != len(statements.key)):
+        message = f"backfill {begun.name} was begun on another table or key: {begun.relation}"
+        raise BackfillInvalidError(message, hint="start over with --again, or choose another name")
 
 
 @contextmanager

@@ -72,7 +72,7 @@ class Statements:
 
         Raises:
             BackfillInvalidError: There is no such table, it has no primary key, or the SQL is wrong.
-        BackfillBlockedError: Others have locked the whole table.
+            BackfillBlockedError: Others have locked the whole table.
         """
         try:
             row = connection.execute(_TABLE, (definition.table,)).fetchone()

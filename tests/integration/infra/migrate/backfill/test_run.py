@@ -103,6 +103,17 @@ class TestRun:
         assert run_here(empty_database) == first
         assert run_here(empty_database, again=True).changed == 10
 
+    def test_refuses_to_go_on_in_another_table(self, empty_database: Database) -> None:
+        """A position in one says nothing about the other; starting over is asked for."""
+        make(empty_database, 10)
+        run_here(empty_database)
+        run_script(empty_database.direct, "ALTER TABLE things RENAME TO others")
+        other = defined(table="others", where="times = 1", set="times = 0")
+        with pytest.raises(BackfillInvalidError, match=r"was begun on another table or key: public\.things"):
+            run_here(empty_database, other)
+        run_script(empty_database.direct, "ALTER TABLE others DISABLE TRIGGER USER")
+        assert run_here(empty_database, other, again=True).changed == 10
+
     @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.prove)])
     def test_loses_and_repeats_nothing_when_killed(self, empty_database: Database, kills: int) -> None:
         """SIGKILL at any moment; the next run goes on after the last batch that was committed."""
