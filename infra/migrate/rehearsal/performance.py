@@ -170,7 +170,13 @@ class Performance:
         for revision in self.outlook.plan:
             measure = measures.get(revision.id) or RevisionMeasure(revision, 0.0, 0.0, (), (), 0)
             findings = [*self._failure(revision), *_accepted(revision, judge(measure, self.project.migrate))]
-            findings += [finding for finding in linted if finding.revision == revision.id]
+            # What was measured is told with its figures, and not a second time as what may happen.
+            told = {(finding.rule, finding.line) for finding in findings}
+            findings += [
+                finding
+                for finding in linted
+                if finding.revision == revision.id and (finding.rule, finding.line) not in told
+            ]
             found.append(RevisionResult(measure, tuple(findings)))
         return tuple(found)
 

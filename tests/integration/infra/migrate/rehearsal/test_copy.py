@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from api.database.connection_url import DirectUrl
 from infra.branches.identity import PLAIN, BranchIdentity
 from infra.local import servers
 from infra.local.names import APPLICATION
@@ -121,6 +122,28 @@ class TestCopyForking:
         assert query(
             fork.direct, "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user"
         ) == [("bough_owner", False)]
+
+    def test_kept_copy_stays_until_another_is_made(
+        self, shop: tuple[Database, History], tmp_path: Path
+    ) -> None:
+        """The way into it is in a file that only its owner reads; an extension that is missing is told."""
+        database, _ = shop
+        run_script(
+            database.superuser,
+            "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)"
+            " VALUES (90000, 'postgis', 10, 'public'::regnamespace, false, '1')",
+        )
+        said: list[str] = []
+        copies = CopyForking(tmp_path, APPLICATION)
+        with copies(origin(database, said, keep=True)) as kept:
+            assert kept.differs == "it has no extension postgis"
+        (folder,) = (tmp_path / ".bough" / "rehearsals").iterdir()
+        assert said[-1] == f"The copy stays until another is made; the way into it is in {folder / 'url'}"
+        assert (folder / "url").stat().st_mode & 0o777 == 0o600
+        assert query(DirectUrl.parse((folder / "url").read_text()), "SELECT count(*) FROM customer") == [(0,)]
+        run_script(database.superuser, "DELETE FROM pg_extension WHERE oid = 90000")
+        with copies(origin(database)):
+            assert not folder.exists()
 
 
 class TestRehearse:
