@@ -125,7 +125,7 @@ CASES = [
         "two_tables",
         "ALTER TABLE big ADD x int",
         "ALTER TABLE other ADD x int",
-        rules=("two-tables-locked",),
+        rules=("locks-on-several-tables",),
     ),
     # Data.
     _sql("whole_update", "UPDATE big SET v = 'x'", rules=("unbounded-write",)),
@@ -138,6 +138,13 @@ CASES = [
     ),
     # What code that is live does not survive.
     _sql("dropped_column", "ALTER TABLE big DROP COLUMN t", rules=("destructive-in-expand",)),
+    _sql(
+        "column_made_again",
+        "ALTER TABLE big DROP COLUMN t",
+        "ALTER TABLE big ADD COLUMN t int",
+        rules=("destructive-in-expand",),
+    ),
+    _sql("replaced_view", "DROP VIEW seen", "CREATE VIEW seen AS SELECT 1"),
     _sql("renamed_column", "ALTER TABLE big RENAME n TO amount", rules=("destructive-in-expand",)),
     _sql("dropped_function", "DROP FUNCTION f()", rules=("destructive-in-expand",)),
     _sql(

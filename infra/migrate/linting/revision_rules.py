@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RULES: Final = (
     "cannot-be-linted",
     "work-under-lock",
-    "two-tables-locked",
+    "locks-on-several-tables",
     "missing-downgrade",
     "enum-value-used-too-early",
     "data-with-schema",
@@ -43,6 +43,8 @@ _WEAKENING: Final = {
     Change.DROP_TRIGGER: "drops a trigger of {table}",
     Change.DROP_POLICY: "drops a policy of {table}",
 }
+#: Of these nothing is lost where the same revision makes them again; a column's or table's rows are.
+_REPLACED: Final = frozenset({Change.DROP_OTHER, Change.DROP_TRIGGER, Change.DROP_POLICY})
 _DROPPED_KINDS: Final = ("FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "SCHEMA", "EXTENSION")
 
 _DATA: Final = frozenset({Change.WRITE, Change.UNBOUNDED_WRITE, Change.INSERT})
@@ -100,7 +102,7 @@ def _waits_under_lock(reading: Reading, statements: Sequence[Read], tables: Tabl
             message = f"waits for {', '.join(waits_for)} while it keeps {', '.join(sorted(map(short, held)))}"
             hint = "a revision for each table: then a wait, or a deadlock, blocks only one"
             message += " from everybody"
-            yield reading.finding("two-tables-locked", Verdict.CARE, message, at=at, hint=hint)
+            yield reading.finding("locks-on-several-tables", Verdict.CARE, message, at=at, hint=hint)
             return
         held |= {each.relation for each in effects if each.mode == ACCESS_EXCLUSIVE}
 
@@ -164,7 +166,8 @@ def destructive(reading: Reading, tables: Tables) -> Iterator[Finding]:
             meaning = _DESTRUCTIVE.get(effect.change) or _WEAKENING.get(effect.change)
             if meaning is None or not tables.is_there(effect.relation):
                 continue
-            if effect.detail and _is_made_again(effect.detail, reading.statements[index + 1 :]):
+            replaced = effect.change in _REPLACED and (effect.detail or effect.relation)
+            if replaced and _is_made_again(replaced, reading.statements[index + 1 :]):
                 continue
             verdict = Verdict.UNSAFE if effect.change in _DESTRUCTIVE else Verdict.CARE
             message = meaning.format(table=tables.named(effect.relation), detail=effect.detail)
@@ -184,10 +187,9 @@ def _dropped(at: Read) -> tuple[str, str] | None:
 
 
 def _is_made_again(name: str, later: Sequence[Read]) -> bool:
-    """Tell whether a later statement of the revision creates or adds something of the same name."""
+    """Tell whether a later statement of the revision creates something of the same name."""
     bare = name.rpartition(".")[2]
     return any(
-        ("CREATE" in at.statement.words[:1] or "ADD" in at.statement.words)
-        and any(token.name == bare for token in at.statement.tokens[:8])
+        at.statement.starts("CREATE") and any(token.name == bare for token in at.statement.tokens[:8])
         for at in later
     )

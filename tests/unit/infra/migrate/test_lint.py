@@ -159,6 +159,11 @@ class TestSuppressions:
                 ["suppression-unused", "require-concurrent-index-creation"],
                 Verdict.CARE,
             ),
+            (
+                "{'require-concurrent-index-creation': 'night', 'much-wal': 'measured'}",
+                ["require-concurrent-index-creation"],
+                Verdict.SAFE,
+            ),
             ("['long-lock']", ["suppression-invalid", "require-concurrent-index-creation"], Verdict.UNSAFE),
             ("dict(x=1)", ["suppression-invalid", "require-concurrent-index-creation"], Verdict.UNSAFE),
         ],
