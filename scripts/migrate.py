@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.config import load_project
-from scripts import migrate_backfill, migrate_drift, migrate_rehearse, migrate_review, migrate_write, output
+from scripts import (
+    migrate_backfill,
+    migrate_contract,
+    migrate_drift,
+    migrate_rehearse,
+    migrate_review,
+    migrate_write,
+    output,
+)
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.target import OnBranch, OnUrl, resolve_target
@@ -52,6 +60,15 @@ def apply(
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Also what the rehearsal found unsafe.")
     ] = False,
+    contract: Annotated[
+        bool,
+        typer.Option(
+            "--contract",
+            help="Contract revisions too, as far as the live code was built with them: rehearsed, and after"
+            " a restore point was made.",
+        ),
+    ] = False,
+    yes: Yes = False,
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Run the pending revisions, one transaction each; running it again goes on where one failed.
@@ -71,14 +88,17 @@ def apply(
     target = resolve_target(project, branch, url)
     output.say(f"Migrating {target.url}")
     required = project.migrate.require_rehearsal if require_rehearsal is None else require_rehearsal
-    report = runner.apply(
-        project,
-        target.url,
-        expected=target.expected,
-        announce=output.say,
-        revision=revision,
-        guard=memory.guard(allow_unsafe=allow_unsafe) if required else None,
-    )
+    if contract:
+        report = migrate_contract.apply(project, target, branch, revision, allow_unsafe=allow_unsafe, yes=yes)
+    else:
+        report = runner.apply(
+            project,
+            target.url,
+            expected=target.expected,
+            announce=output.say,
+            revision=revision,
+            guard=memory.guard(allow_unsafe=allow_unsafe) if required else None,
+        )
     _show(target.url, report, "Applied", output_format)
     if report.held_back and revision != "head":
         raise typer.Exit(3)

@@ -106,10 +106,10 @@ def rehearse(
     found = resolve_target(project, branch, url)
     output.say(f"Rehearsing for {found.url}")
     who = runner.target(found.url, found.expected)
-    with EndingSignals(), _forking(project, who, branch, rows=sample, copy=copy) as forking:
+    with EndingSignals(), forking(project, who, branch, rows=sample, copy=copy) as fork:
         rehearsal = perform(
             project,
-            Target(found.url, who, forking),
+            Target(found.url, who, fork),
             announce=output.say,
             revision=revision,
             contract=contract,
@@ -133,7 +133,7 @@ def _load(project: Project, text: str | None) -> Traffic | None:
 
 
 @contextmanager
-def _forking(
+def forking(
     project: Project, target: BranchIdentity, branch: str | None, *, rows: int, copy: bool
 ) -> Iterator[Forking]:
     """Choose how a target is forked: as a branch wherever its provider can be asked."""

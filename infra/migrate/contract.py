@@ -6,6 +6,7 @@ rehearsed on a fork (down and up again, too), a branch keeps the target as it is
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -50,9 +51,16 @@ class RestorePoint:
 
 @dataclass(frozen=True, slots=True)
 class ContractReport:
-    """What ran, and what keeps the target as it was; `None` when nothing ran or nothing can."""
+    """What was done.
+
+    Args:
+        report: What ran.
+        before: The revision that the target was at; `None` when it was empty.
+        restore_point: What keeps the target as it was; `None` when no contract ran, or none can be made.
+    """
 
     report: runner.Report
+    before: str | None
     restore_point: RestorePoint | None
 
 
@@ -61,7 +69,7 @@ class _Found:
     identity: BranchIdentity
     allowed: phases.Allowed
     wanted: tuple[memory.Step, ...]
-    empty: bool
+    before: str | None
 
 
 def apply(
@@ -73,6 +81,7 @@ def apply(
     announce: Callable[[str], None],
     revision: str = "head",
     allow_unsafe: bool = False,
+    code: bool = True,
 ) -> ContractReport:
     """Run the pending revisions up to `revision`, contracts included as far as the live code knows them.
 
@@ -84,6 +93,7 @@ def apply(
         announce: Is told of every step.
         revision: The last to apply.
         allow_unsafe: A rehearsal that found them unsafe is enough.
+        code: As `rehearse` has it.
 
     Raises:
         ContractRefusedError: A contract is next, and the live code was built without it, or is not known.
@@ -96,9 +106,9 @@ def apply(
     guard, restore_point = None, None
     if found.allowed.held_back and not found.allowed.run:
         raise ContractRefusedError(found.allowed.why or "")
-    if contracts and not found.empty:
+    if contracts and found.before is not None:
         guard = memory.guard(allow_unsafe=allow_unsafe)
-        _have_rehearsed(project, target, found, announce, allow_unsafe=allow_unsafe)
+        _have_rehearsed(project, target, found, announce, allow_unsafe=allow_unsafe, code=code)
         restore_point = _keep(found.identity, contracts[0].id, provider, consent, announce)
     report = runner.apply(
         project,
@@ -109,7 +119,7 @@ def apply(
         contract=True,
         guard=guard,
     )
-    return ContractReport(report, restore_point)
+    return ContractReport(report, found.before, restore_point)
 
 
 def _look(project: Project, target: Target, revision: str) -> _Found:
@@ -123,7 +133,8 @@ def _look(project: Project, target: Target, revision: str) -> _Found:
             contract=True,
         )
         schema = catalog.snapshot(connection).digest
-    return _Found(who, allowed, memory.steps(allowed.run, versions, [schema]), empty=not versions)
+    wanted = memory.steps(allowed.run, versions, [schema]) if allowed.run else ()
+    return _Found(who, allowed, wanted, memory.base_of(versions))
 
 
 def _have_rehearsed(
@@ -133,13 +144,15 @@ def _have_rehearsed(
     announce: Callable[[str], None],
     *,
     allow_unsafe: bool,
+    code: bool,
 ) -> None:
     """Make sure that a rehearsal holds which went up, down and up again."""
     try:
         _require(target, found, allow_unsafe=allow_unsafe)
     except (RehearsalMissingError, RehearsalStaleError) as error:
         announce(f"{error}: rehearsing now")
-        rehearse(project, target, announce=announce, revision=found.allowed.run[-1].id, contract=True)
+        last = found.allowed.run[-1].id
+        rehearse(project, target, announce=announce, revision=last, contract=True, code=code)
         _require(target, found, allow_unsafe=allow_unsafe)
 
 
@@ -157,15 +170,13 @@ def _keep(
 ) -> RestorePoint | None:
     """Make a branch of the target; each attempt its own, since data goes on changing between them."""
     at = datetime.now(UTC).replace(microsecond=0)
-    if provider is None:
-        consent(f"No restore point can be made of {target}: what {revision} takes away is gone for good.")
-        return None
     name = f"before-{revision}-{at:%Y%m%d-%H%M%S}"
-    spec = BranchSpec(name, target.branch_id, expires_at=at + LIFETIME)
-    announce(f"Making the restore point {name}")
-    try:
-        branch = provider.create(spec)
-    except NotSupportedError:
-        # Supabase knows no expiry.
-        branch = provider.create(BranchSpec(name, target.branch_id))
-    return RestorePoint(branch.name, at, branch.expires_at)
+    if provider is not None:
+        announce(f"Making the restore point {name}")
+        # Supabase knows no expiry, and makes branches of the default one alone.
+        for expires_at in (at + LIFETIME, None):
+            with suppress(NotSupportedError):
+                branch = provider.create(BranchSpec(name, target.branch_id, expires_at=expires_at))
+                return RestorePoint(branch.name, at, branch.expires_at)
+    consent(f"No restore point can be made of {target}: what {revision} takes away is gone for good.")
+    return None

@@ -1,0 +1,43 @@
+"""`bough migrate apply --contract`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts import output
+from scripts.confirmation import confirm
+from scripts.migrate_rehearse import forking
+from scripts.signals import EndingSignals
+
+if TYPE_CHECKING:
+    from infra.config import Project
+    from infra.migrate.runner import Report
+    from scripts.target import Target
+
+
+def apply(
+    project: Project, target: Target, branch: str | None, revision: str, *, allow_unsafe: bool, yes: bool
+) -> Report:
+    """Apply contract revisions, and say how to return."""
+    from infra.migrate import contract, runner  # noqa: PLC0415  Alembic takes a quarter of a second
+    from infra.migrate.rehearsal import outlook  # noqa: PLC0415  as above
+    from infra.migrate.rehearsal.fork import BranchForking  # noqa: PLC0415  as above
+
+    who = runner.target(target.url, target.expected)
+    with EndingSignals(), forking(project, who, branch, rows=0, copy=False) as fork:
+        done = contract.apply(
+            project,
+            outlook.Target(target.url, who, fork),
+            provider=fork.provider if isinstance(fork, BranchForking) else None,
+            consent=lambda what: confirm(what, yes=yes),
+            announce=output.say,
+            revision=revision,
+            allow_unsafe=allow_unsafe,
+        )
+    if done.before is not None and done.report.runs:
+        output.say(f"The way back, without the data that was dropped: bough migrate rollback {done.before}")
+    if point := done.restore_point:
+        at, until = f"{point.at:%Y-%m-%dT%H:%M:%SZ}", f"{point.expires_at or 'it is deleted'}"
+        output.say(f"The branch {point.name} has everything as it was at {at}, until {until}")
+        output.say(f"To return to it: bough branch restore {who.name or who.branch_id} --at {at}")
+    return done.report
