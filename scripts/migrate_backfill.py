@@ -80,7 +80,7 @@ def backfill(
             raise typer.BadParameter("name one, or ask for all with --list", param_hint="NAME")
         output.show_rows(_list(project, target), output_format, columns=_COLUMNS)
         return
-    from infra.migrate.backfill import definition, run  # noqa: PLC0415  Alembic takes a quarter of a second
+    from infra.migrate.backfill import definition, pace, run  # noqa: PLC0415  Alembic takes a quarter of a second
 
     what = definition.read(project, name)
     if dry_run:
@@ -95,7 +95,7 @@ def backfill(
             expected=target.expected,
             announce=output.say,
             progress=progress,
-            pace=run.Pace(rate=rate),
+            pace=pace.Pace(rate=rate),
             again=again,
         )
     output.show(_record(state), output_format)
@@ -113,7 +113,7 @@ def _list(project: Project, target: Target) -> list[dict[str, Any]]:
 
 
 def _dry_run(project: Project, target: Target, what: Definition) -> dict[str, Any]:
-    from infra.migrate.backfill.run import FIRST  # noqa: PLC0415  as above
+    from infra.migrate.backfill.pace import FIRST  # noqa: PLC0415  as above
     from infra.migrate.backfill.statements import Statements  # noqa: PLC0415  as above
     from infra.migrate.connection import open_connection  # noqa: PLC0415  as above
 

@@ -273,7 +273,7 @@ class BackfillRunningError(MigrationError):
 
 
 class BackfillEndlessError(MigrationError):
-    """A changed row still meets the condition; the batch was rolled back."""
+    """Rows that were changed, or ever new ones, meet the condition of a backfill: it would never end."""
 
     code = "BACKFILL_ENDLESS"
     exit_code = 2

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from api.database.timeouts import Timeouts
 from infra.migrate.backfill.definition import Definition
-from infra.migrate.backfill.run import Pace, run
+from infra.migrate.backfill.pace import Pace
+from infra.migrate.backfill.run import run
 from tests.support.histories import REPOSITORY
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ goes on after the last batch that was committed: nothing is lost and nothing don
 
 from __future__ import annotations
 
+import itertools
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import psycopg
 
 from infra.branches import identity
 from infra.migrate.backfill import state
+from infra.migrate.backfill.pace import FIRST, SMALLEST, Pace
 from infra.migrate.backfill.state import Position
 from infra.migrate.backfill.statements import Change, Statements
 from infra.migrate.connection import open_connection
@@ -34,21 +36,14 @@ if TYPE_CHECKING:
     from infra.migrate.backfill.definition import Definition
     from infra.migrate.connection import Connection
 
-#: Seconds that a batch is to take: as long as a writer waits, at worst, for a row that is being changed.
-TARGET: Final = 0.2
-
-#: Seconds of pause for each second of a batch: the server has the rest for those who wait for answers.
-PAUSE: Final = 0.5
-
-#: Rows of a run's first batch, and of any.
-FIRST: Final = 500
-_SMALLEST, _LARGEST = 10, 50_000
-
 #: Seconds that replicas may be behind.
 _LAG: Final = 10.0
 
 #: How often in a row a pass may find all that is left held by others, and a batch meet a lock.
 _FRUITLESS, _TRIES = 5, 30
+
+#: How often a run goes through the table and still finds rows to change: others keep making them.
+_PASSES: Final = 10
 
 #: Seconds to wait for a run that has just been killed: its server process ends a moment later.
 LOCK_WAIT: Final = 10.0
@@ -90,37 +85,6 @@ class Progress:
     batch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast a run may go.
-
-    Args:
-        rate: Rows a second that it goes through at most; `None` for as many as `pause` lets it.
-        target: Seconds that a batch is to take.
-        pause: Seconds of pause for each second of a batch.
-        patience: Seconds between two looks at a server that is busy, or at rows that others hold.
-    """
-
-    rate: float | None = None
-    target: float = TARGET
-    pause: float = PAUSE
-    patience: float = 1.0
-
-    def next_size(self, size: int, seconds: float) -> int:
-        """Return how many rows the batch after one of `size` rows and so many seconds has."""
-        wanted = size * self.target / max(seconds, 0.001)
-        # At most twice or half as many: one slow batch says little.
-        limited = min(max(wanted, size / 2), size * 2)
-        if self.rate is not None:
-            limited = min(limited, self.rate)
-        return int(min(max(limited, _SMALLEST), _LARGEST))
-
-    def rest(self, rows: int, seconds: float) -> float:
-        """Return for how many seconds to pause after a batch."""
-        by_rate = rows / self.rate - seconds if self.rate is not None else 0.0
-        return max(seconds * self.pause, by_rate, 0.0)
-
-
 def run(
     definition: Definition,
     url: DirectUrl,
@@ -129,7 +93,7 @@ def run(
     expected: BranchIdentity | None,
     announce: Callable[[str], None],
     progress: Callable[[Progress], None],
-    pace: Pace = Pace(),
+    pace: Pace,
     again: bool = False,
     lock_wait: float = LOCK_WAIT,
 ) -> state.State:
@@ -151,7 +115,7 @@ def run(
         BackfillInvalidError: The server cannot run the definition, or it was begun on another table; nothing
             was changed.
         BackfillRunningError: Another process runs it.
-        BackfillEndlessError: The definition's `where` is met by rows that were changed.
+        BackfillEndlessError: The definition's `where` is met by rows that were changed, or by ever new ones.
         BackfillBlockedError: Others hold what is left.
         MigrationError: The database cannot be reached, or ended the connection.
     """
@@ -204,10 +168,12 @@ class _Run:
     def all(self, position: Position) -> None:
         """Go through the table until a pass has found nothing to change and nothing that others hold."""
         fruitless = 0
-        while True:
+        for passes in itertools.count(1):
             position = self._pass(position)
             if not position.changed and not position.skipped:
                 return
+            if passes >= _PASSES and position.changed:
+                raise self._endless()
             fruitless = 0 if position.changed else fruitless + 1
             if fruitless == _FRUITLESS:
                 raise self._blocked(
@@ -228,7 +194,7 @@ class _Run:
                 tries += 1
                 if tries == _TRIES:
                     raise self._blocked(f"{self.statements.relation} is locked by other sessions") from error
-                self.size = max(self.size // 2, _SMALLEST)
+                self.size = max(self.size // 2, SMALLEST)
                 self._wait(error.diag.message_primary or "a lock was not to be had")
                 continue
             tries = 0
@@ -275,6 +241,13 @@ class _Run:
     def _blocked(self, why: str) -> BackfillBlockedError:
         message = f"backfill {self.statements.definition.name}: {why}; what it changed stays"
         return BackfillBlockedError(message, hint="end their transactions, and run this again")
+
+    def _endless(self) -> BackfillEndlessError:
+        name = self.statements.definition.name
+        message = f"backfill {name}: after {_PASSES} passes there are still new rows that meet its where"
+        return BackfillEndlessError(
+            message, hint="let the code be live first that writes them as they shall be"
+        )
 
     def _wait(self, why: str) -> None:
         if why != self.waits:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from infra.migrate.backfill.run import Pace
+from infra.migrate.backfill.pace import Pace
 from tests.support.backfills import COUNTED, run_here
 from tests.support.histories import query, run_script
 

@@ -13,7 +13,7 @@ import pytest
 
 from infra.branches.errors import TargetError
 from infra.branches.identity import BranchIdentity
-from infra.migrate.backfill.run import Pace, Progress
+from infra.migrate.backfill.pace import Pace
 from infra.migrate.backfill.state import Position, states
 from infra.migrate.errors import (
     BackfillBlockedError,
@@ -26,6 +26,7 @@ from tests.support.backfills import COUNTED, defined, run_here, run_here_at, sta
 from tests.support.histories import query, run_script
 
 if TYPE_CHECKING:
+    from infra.migrate.backfill.run import Progress
     from infra.testing.databases import Database
 
 KEYS = [
@@ -94,6 +95,16 @@ class TestRun:
 
         assert run_here(empty_database, progress=add).changed == 1001
         assert times(empty_database) == {1: 1001}
+
+    def test_does_not_run_after_rows_that_never_end(self, empty_database: Database) -> None:
+        """The application still writes what the backfill mends: that is to be mended first."""
+        make(empty_database, 10)
+
+        def add(_progress: Progress) -> None:
+            run_script(empty_database.direct, "INSERT INTO things SELECT min(id) - 1 FROM things")
+
+        with pytest.raises(BackfillEndlessError, match="after 10 passes there are still new rows"):
+            run_here(empty_database, progress=add)
 
     def test_is_done_once(self, empty_database: Database) -> None:
         """What is finished stays so, unless one asks for it again."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.migrate.backfill.run import TARGET, Pace
+from infra.migrate.backfill.pace import TARGET, Pace
 
 
 class TestPace:
