@@ -36,6 +36,8 @@ def bough(
     history.write("two", "one", "op.execute('CREATE TABLE b (id int)')", "op.execute('DROP TABLE b')")
     history.write("three", "two", "op.execute('DROP TABLE a')", "raise NotImplementedError", "contract")
     yield run
+    branches = json.loads(on_branches("branch", "list", "-o", "json", **environment)[1])
+    assert not [branch["name"] for branch in branches if branch["name"].startswith("rehearsal-")]
     assert on_branches("branch", "delete", name, "--yes", **environment)[0] == 0
 
 

@@ -1,8 +1,11 @@
-"""Forks by branches, at each provider: made of the target, proven to be another, and gone at the end."""
+"""Forks by branches: made of the target, proven to be another, and gone at the end.
+
+At Supabase, the harder of the providers: it knows no expiry, and its servers do not say which branch they
+are. The `bough migrate rehearse` command is tested on local branches, as Neon's.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,110 +21,85 @@ from infra.deadline import Deadline
 from infra.migrate.errors import ForkDiffersError
 from infra.migrate.rehearsal.fork import BranchForking, Fork, Origin, prove
 from infra.migrate.rehearsal.results import ForkKind
-from tests.support.branch_hosts import neon_host, supabase_host
+from tests.support.branch_hosts import supabase_host
 from tests.support.histories import query
 from tests.support.supabase_stub import APPLICATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.branches.provider import BranchProvider
-    from tests.support.branch_hosts import BranchHost
+    from infra.branches.supabase.provider import SupabaseProvider
 
 
-@pytest.fixture(scope="module", params=["neon", "supabase"])
-def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BranchHost]:
-    """Each provider in turn, whose default branch has a table with a row and says which one it is."""
-    hosts: dict[str, AbstractContextManager[BranchHost]] = {
-        "neon": neon_host(tmp_path_factory.mktemp("neon")),
-        "supabase": supabase_host(tmp_path_factory.mktemp("supabase")),
-    }
-    with hosts[request.param] as found:
-        found.migrate("CREATE TABLE note (id int PRIMARY KEY)")
-        found.migrate("INSERT INTO note VALUES (1)")
-        with found.provider() as provider:  # type: ignore[attr-defined]  # adapters are context managers
-            adopt(
-                provider,
-                ProviderName(found.name),
-                "main",
-                application=APPLICATION,
-                deadline=Deadline(30),
-                announce=lambda _: None,
-            )
-        yield found
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseProvider]:
+    """A project whose default branch has a table with a row, and says which one it is."""
+    with supabase_host(tmp_path_factory.mktemp("supabase")) as host, host.provider() as provider:
+        host.migrate("CREATE TABLE note (id int PRIMARY KEY)")
+        host.migrate("INSERT INTO note VALUES (1)")
+        adopt(
+            provider,
+            ProviderName.SUPABASE,
+            "main",
+            application=APPLICATION,
+            deadline=Deadline(30),
+            announce=lambda _: None,
+        )
+        yield provider
 
 
 @pytest.fixture
-def provider(host: BranchHost) -> Iterator[BranchProvider]:
-    """Its adapter."""
-    with ExitStack() as stack:
-        yield stack.enter_context(host.provider())  # type: ignore[arg-type]  # as above
-
-
-@pytest.fixture
-def origin(host: BranchHost, provider: BranchProvider) -> tuple[Origin, list[str]]:
-    """The default branch as what is forked, and what is said meanwhile."""
-    said: list[str] = []
+def origin(provider: SupabaseProvider) -> Origin:
+    """The default branch as what is forked."""
     main = provider.get("main")
-    who = BranchIdentity.of(ProviderName(host.name), main)
-    return Origin(
-        provider.direct_url(main.id, DatabaseRole.OWNER), who, keep=False, announce=said.append
-    ), said
-
-
-def forking(host: BranchHost, provider: BranchProvider) -> BranchForking:
-    """Return what is tested."""
-    return BranchForking(provider, ProviderName(host.name))
+    who = BranchIdentity.of(ProviderName.SUPABASE, main)
+    url = provider.direct_url(main.id, DatabaseRole.OWNER)
+    return Origin(url, who, keep=False, announce=lambda _: None)
 
 
 class TestBranchForking:
     """`BranchForking`."""
 
     def test_fork_has_the_data_is_another_branch_and_is_gone_afterwards(
-        self, host: BranchHost, provider: BranchProvider, origin: tuple[Origin, list[str]]
+        self, provider: SupabaseProvider, origin: Origin
     ) -> None:
         """Both ways into it work; what is changed there is not changed at the target."""
         before = [branch.name for branch in provider.list()]
-        with forking(host, provider)(origin[0]) as fork:
-            prove(fork, origin[0].identity)
+        with BranchForking(provider, ProviderName.SUPABASE)(origin) as fork:
+            prove(fork, origin.identity)
             assert fork.kind is ForkKind.BRANCH
             assert query(fork.direct, "DELETE FROM note RETURNING id") == [(1,)]
             assert fork.pooled is not None
             with psycopg.connect(fork.pooled.libpq(), prepare_threshold=None) as connection:
                 assert connection.execute("SELECT count(*) FROM note").fetchone() == (0,)
-        assert query(origin[0].url, "SELECT id FROM note") == [(1,)]
+        assert query(origin.url, "SELECT id FROM note") == [(1,)]
         assert [branch.name for branch in provider.list()] == before
 
-    def test_fork_is_gone_after_an_interruption(
-        self, host: BranchHost, provider: BranchProvider, origin: tuple[Origin, list[str]]
-    ) -> None:
+    def test_fork_is_gone_after_an_interruption(self, provider: SupabaseProvider, origin: Origin) -> None:
         """Ctrl-C too ends in order."""
         before = [branch.name for branch in provider.list()]
-        with pytest.raises(KeyboardInterrupt), forking(host, provider)(origin[0]):
+        with pytest.raises(KeyboardInterrupt), BranchForking(provider, ProviderName.SUPABASE)(origin):
             raise KeyboardInterrupt
         assert [branch.name for branch in provider.list()] == before
 
-    def test_fork_is_kept_on_request(
-        self, host: BranchHost, provider: BranchProvider, origin: tuple[Origin, list[str]]
-    ) -> None:
-        """And it is said how to reach it; where the provider can, it still expires."""
-        kept, said = replace(origin[0], keep=True), origin[1]
-        with forking(host, provider)(kept) as fork:
+    def test_fork_is_kept_on_request(self, provider: SupabaseProvider, origin: Origin) -> None:
+        """And it is said how to reach it."""
+        said: list[str] = []
+        kept = replace(origin, keep=True, announce=said.append)
+        with BranchForking(provider, ProviderName.SUPABASE)(kept) as fork:
             pass
         branch = provider.get(fork.identity.branch_id)
         assert said == [f"The fork stays; the way into it: bough branch url {branch.name}"]
-        assert (branch.expires_at is not None) is host.expires
         provider.delete(branch.id)
 
 
 class TestProve:
     """`prove`."""
 
-    def test_refuses_the_target_for_its_own_fork(self, origin: tuple[Origin, list[str]]) -> None:
+    def test_refuses_the_target_for_its_own_fork(self, origin: Origin) -> None:
         """Whatever a provider answered: nothing is run on it."""
-        target, _ = origin
         with pytest.raises(ForkDiffersError, match="the target itself"):
-            prove(Fork(target.url, None, ForkKind.BRANCH, target.identity), target.identity)
-        other = BranchIdentity(target.identity.provider, target.identity.project_id, "br-other-one-12345678")
+            prove(Fork(origin.url, None, ForkKind.BRANCH, origin.identity), origin.identity)
+        other = BranchIdentity("supabase", origin.identity.project_id, "br-other-one-12345678")
         with pytest.raises(TargetError, match="not br-other"):
-            prove(Fork(target.url, None, ForkKind.BRANCH, other), target.identity)
+            prove(Fork(origin.url, None, ForkKind.BRANCH, other), origin.identity)
