@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from infra.migrate import lock, runner
-from infra.migrate.errors import (
-    MigrationLockedError,
-)
-from tests.support.histories import query
+from infra.migrate.errors import LockNotHeldError, MigrationLockedError
+from tests.support.histories import query, tables
+from tests.support.runners import new_results, start_runner
 
 if TYPE_CHECKING:
-    from infra.config import Project
     from infra.testing.databases import Database
     from tests.support.histories import History
-
-
-def apply_in_another_process(project: Project, url: str, results: Any) -> None:
-    """Run `apply` and report the ids that it ran."""
-    from api.database.connection_url import DirectUrl
-
-    results.put([run.id for run in runner.apply(project, DirectUrl.parse(url)).runs])
 
 
 class TestLock:
     """Two migrations of one database."""
 
-    def test_second_runner_waits_and_finds_nothing_to_do(
-        self, history: History, empty_database: Database
-    ) -> None:
-        """Each revision runs once, and both runners succeed."""
+    def test_of_ten_runners_one_applies(self, history: History, empty_database: Database) -> None:
+        """Each revision runs once, and all ten succeed."""
         history.write_three_tables()
-        history.write("two", "one", "op.execute('CREATE TABLE b (id int)')\nop.execute('SELECT pg_sleep(1)')")
-        context = multiprocessing.get_context("spawn")
-        results = context.Queue()
-        arguments = (history.project, empty_database.direct.libpq(), results)
-        runners = [context.Process(target=apply_in_another_process, args=arguments) for _ in range(2)]
-        for process in runners:
-            process.start()
+        history.write(
+            "two", "one", "op.execute('CREATE TABLE b (id int)')\nop.execute('SELECT pg_sleep(0.5)')"
+        )
+        results = new_results()
+        runners = [start_runner(history.project, empty_database.direct, results) for _ in range(10)]
         ran = sorted(results.get(timeout=60) for _ in runners)
         for process in runners:
             process.join()
-        assert ran == [[], ["one", "two", "three"]]
-        assert [process.exitcode for process in runners] == [0, 0]
+        assert ran == [*[[]] * 9, ["one", "two", "three"]]
+        assert {process.exitcode for process in runners} == {0}
+
+    def test_is_missed_when_a_revision_lets_go_of_it(
+        self, history: History, empty_database: Database
+    ) -> None:
+        """What ran without the lock is not committed."""
+        history.write(
+            "one",
+            None,
+            "op.execute('CREATE TABLE a (id int)')\nop.execute('SELECT pg_advisory_unlock_all()')",
+        )
+        with pytest.raises(LockNotHeldError) as failure:
+            runner.apply(history.project, empty_database.direct)
+        assert "pg_advisory_unlock_all" in (failure.value.hint or "")
+        assert tables(empty_database.direct) == set()
 
     def test_names_the_holder_when_the_wait_ends(self, history: History, empty_database: Database) -> None:
         """The error has the holder's process id and name."""
@@ -73,11 +73,8 @@ class TestLock:
             "with op.get_context().autocommit_block():\n"
             "    op.create_index('ix_a_id', 'a', ['id'], postgresql_concurrently=True)",
         )
-        context = multiprocessing.get_context("spawn")
-        results = context.Queue()
-        arguments = (history.project, empty_database.direct.libpq(), results)
-        first = context.Process(target=apply_in_another_process, args=arguments)
-        first.start()
+        results = new_results()
+        first = start_runner(history.project, empty_database.direct, results)
         held = (
             f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {lock.KEY & 0xFFFFFFFF}"
         )

@@ -139,7 +139,8 @@ class TestApply:
     ) -> None:
         """The statements run under the timeouts and the lock, also in an autocommit block."""
         look = (
-            "op.execute('INSERT INTO seen SELECT current_setting($$lock_timeout$$), "
+            "op.execute('INSERT INTO seen SELECT current_setting($$client_connection_check_interval$$), "
+            "current_setting($$lock_timeout$$), "
             "current_setting($$statement_timeout$$), "
             "current_setting($$idle_in_transaction_session_timeout$$), "
             "count(*) FROM pg_locks WHERE locktype = $$advisory$$ AND pid = pg_backend_pid()')\n"
@@ -147,12 +148,12 @@ class TestApply:
         history.write(
             "one",
             None,
-            "op.execute('CREATE TABLE seen (l text, s text, i text, locks int)')\n"
+            "op.execute('CREATE TABLE seen (c text, l text, s text, i text, locks int)')\n"
             f"{look}with op.get_context().autocommit_block():\n    {look}",
         )
         timeouts = Timeouts(statement=77.0, lock=3.0, idle_in_transaction=11.0)
         runner.apply(history.project, empty_database.direct, timeouts=timeouts)
-        assert query(empty_database.direct, "SELECT * FROM seen") == [("3s", "77s", "11s", 1)] * 2
+        assert query(empty_database.direct, "SELECT * FROM seen") == [("2s", "3s", "77s", "11s", 1)] * 2
 
     def test_leaves_no_lock_behind(self, history: History, empty_database: Database) -> None:
         """After a failure the next run gets the lock at once."""
