@@ -12,10 +12,9 @@ from infra.migrate.rehearsal.results import Outcome
 from infra.migrate.report.details import revision
 from infra.migrate.report.elements import document, element, with_code
 from infra.migrate.report.figures import change, counted, duration, size
-from infra.migrate.report.paths import relative
+from infra.migrate.report.found import findings
 from infra.migrate.report.summary import (
     NOTES,
-    all_findings,
     blocked_text,
     headline,
     origin,
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
-    from infra.migrate.findings import Finding
-    from infra.migrate.rehearsal.results import Check, Rehearsal
+    from infra.migrate.rehearsal.results import Rehearsal
     from infra.migrate.report.summary import Row
 
 _STYLE: Final = Path(__file__).with_name("report.css")
@@ -51,7 +49,7 @@ def html(rehearsal: Rehearsal, root: Path) -> str:
         element("title", title),
         element("style", _STYLE.read_text(encoding="utf-8")),
     )
-    parts = (_verdict, _totals, _findings, _chart, _revisions, _checks, _traffic)
+    parts = (_verdict, _totals, _chart, findings, _revisions, _checks, _traffic)
     sections = [
         element("main", *(part(rehearsal, root) for part in parts), _details(rehearsal), _footer(rehearsal))
     ]
@@ -100,43 +98,6 @@ def _totals(rehearsal: Rehearsal, _: Path) -> Element | None:
             for name, value in tiles.items()
         ),
         class_="totals",
-    )
-
-
-def _findings(rehearsal: Rehearsal, root: Path) -> Element | None:
-    failed = [_failed(check) for check in rehearsal.checks if check.outcome is Outcome.FAILED]
-    items = [*failed, *(_finding(each, root) for each in all_findings(rehearsal))]
-    if not items:
-        return None
-    return element("section", element("h2", "Findings"), element("ul", items, class_="findings"))
-
-
-def _failed(check: Check) -> Element:
-    return element(
-        "li",
-        element("p", element("strong", check.name), element("span", "failed", class_="pill failed")),
-        element("p", with_code(check.detail)),
-        class_="unsafe",
-    )
-
-
-def _finding(finding: Finding, root: Path) -> Element:
-    kind = "accepted" if finding.suppressed is not None else finding.verdict.value
-    style = "accepted" if finding.suppressed is not None else finding.verdict.name.lower()
-    place = f"{relative(finding.path, root)}:{finding.line}"
-    accepted = finding.suppressed
-    return element(
-        "li",
-        element(
-            "p",
-            element("strong", finding.rule),
-            element("span", kind, class_=f"pill {style}"),
-            element("code", place, class_="quiet"),
-        ),
-        element("p", with_code(finding.message)),
-        element("p", element("b", "Hint: "), with_code(finding.hint)) if finding.hint else None,
-        element("p", element("b", "Accepted: "), accepted) if accepted is not None else None,
-        class_=style,
     )
 
 

@@ -121,7 +121,7 @@ def _checks(rehearsal: Rehearsal, _: Path, room: int) -> Iterator[str]:
 
 def _traffic(rehearsal: Rehearsal, _: Path, room: int) -> Iterator[str]:
     if traffic := rehearsal.traffic:
-        yield f"#### Traffic\n\n{prose(traffic_text(traffic))}\n"
+        yield f"#### Traffic\n\n{prose(traffic_text(traffic))}{chr(10) if traffic.errors else ''}"
         errors = (f"- {count:,} times {prose(message)}" for message, count in traffic.errors.items())
         yield from fitting(errors, room - 1_500, "errors")
 
