@@ -202,6 +202,7 @@ for command in (
     migrate_rehearse.rehearse,
     migrate_write.new,
     migrate_write.rebase,
+    migrate_write.squash,
     migrate_review.check,
     migrate_review.lint,
     migrate_review.plan,

@@ -18,6 +18,16 @@ from scripts.target import OnBranch, resolve_target
 if TYPE_CHECKING:
     from infra.config import Project
     from infra.migrate.history import Phase
+    from scripts.target import Target
+
+MainGitBranch = Annotated[
+    str | None,
+    typer.Option(
+        metavar="GIT_BRANCH",
+        help="The main git branch; else origin's, or a local one.",
+        show_default=False,
+    ),
+]
 
 
 def new(
@@ -79,14 +89,7 @@ def rebase(
         str | None,
         typer.Option(metavar="REVISION", help="The head that the others follow; else the main git branch's."),
     ] = None,
-    base: Annotated[
-        str | None,
-        typer.Option(
-            metavar="GIT_BRANCH",
-            help="The main git branch; else origin's, or a local one.",
-            show_default=False,
-        ),
-    ] = None,
+    base: MainGitBranch = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
@@ -98,10 +101,7 @@ def rebase(
     from infra.migrate.rebase import rebase as rebase_history  # noqa: PLC0415  Alembic takes a quarter of a second
 
     project = load_project(Path.cwd())
-    try:
-        target = resolve_target(project, branch)
-    except DirectUrlMissingError:
-        target = None
+    target = _target_if_any(project, branch)
     edits = rebase_history(
         project,
         target.url if target else None,
@@ -125,6 +125,51 @@ def rebase(
         output.say("Nothing was changed; without --dry-run this would be:")
     if edits or output_format is not OutputFormat.TABLE:
         output.show_rows(rows, output_format, columns={"file": "FILE", "from": "FROM", "to": "TO"})
+
+
+def squash(
+    message: Annotated[str, typer.Argument(help="What they do together; names the file.")],
+    *,
+    branch: OnBranch = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="REVISION", help="The oldest to replace; else the oldest draft."),
+    ] = None,
+    base: MainGitBranch = None,
+    allow_data: Annotated[
+        bool, typer.Option("--allow-data", help="Leave out what changes rows; it is lost.")
+    ] = False,
+) -> None:
+    """Replace drafts by one revision of each kind, and prove on this machine that they make the same schema.
+
+    Drafts are revisions that are neither applied in the database, nor known to its live code, nor on the
+    main git branch. What replaces them is written from the models, as `new` does.
+    """
+    from infra.migrate.squash import squash as squash_drafts  # noqa: PLC0415  Alembic takes a quarter of a second
+
+    project = load_project(Path.cwd())
+    target = _target_if_any(project, branch)
+    new, gone = squash_drafts(
+        project,
+        target.url if target else None,
+        target.expected if target else None,
+        message,
+        first=first,
+        base=base,
+        allow_data=allow_data,
+        announce=output.say,
+    )
+    for path in gone:
+        output.say(f"Deleted {path.name}")
+    for path in new:
+        typer.echo(path)
+
+
+def _target_if_any(project: Project, branch: str | None) -> Target | None:
+    try:
+        return resolve_target(project, branch)
+    except DirectUrlMissingError:
+        return None
 
 
 def live(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from infra.local.names import APPLICATION, OWNER
 from infra.local.throwaway import throwaway_cluster
 from infra.migrate import models, phases, runner
 from infra.migrate.catalog import differences, snapshot
@@ -19,7 +18,7 @@ from infra.migrate.history import History, alembic_config
 from infra.migrate.lint import lint_since
 from infra.migrate.linting.declarations import declarations
 from infra.migrate.main_branch import revision_files
-from infra.migrate.reference import Surroundings, make_reference
+from infra.migrate.reference import USUAL, make_reference
 from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
 #: How many differences a message names.
 _NAMED: Final = 3
-
-#: What revisions may count on: the two roles that every branch has.
-_SURROUNDINGS: Final = Surroundings(OWNER, OWNER, (OWNER, APPLICATION), (), 0)
 
 
 def check_files(
@@ -87,7 +83,7 @@ def check_database(
     history = _history(project)
     if not history:
         return ()
-    url = make_reference(project, cluster, _SURROUNDINGS)
+    url = make_reference(project, cluster, USUAL)
     try:
         return tuple(_up_and_down(project, url, history, announce))
     except RevisionFailedError as error:

@@ -115,6 +115,12 @@ class ContractRefusedError(MigrationError):
     code = "CONTRACT_REFUSED"
 
 
+class SquashRefusedError(MigrationError):
+    """Revisions cannot be made one; the files are as they were."""
+
+    code = "SQUASH_REFUSED"
+
+
 class NothingToGenerateError(MigrationError):
     """The models and the database agree already."""
 

@@ -1,4 +1,4 @@
-"""Which revisions the main git branch has: others build on them, so they stay as they are."""
+"""What git knows of revisions: which ones others build on, and which could be had back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from infra.config import Project
@@ -31,6 +32,16 @@ def revision_files(project: Project, name: str | None = None) -> frozenset[str] 
         if found is not None:
             return frozenset(found.split("\0")) - {""}
     return None
+
+
+def uncommitted(paths: Sequence[Path]) -> tuple[str, ...] | None:
+    """Return the names of files of one folder that git could not bring back as they are.
+
+    Returns:
+        `None` when git or the repository is not there.
+    """
+    found = _git(paths[0].parent, "status", "--porcelain", "-z", "--", *(path.name for path in paths))
+    return None if found is None else tuple(line[3:] for line in found.split("\0") if line)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from infra.branches import identity
 from infra.branches.identity import PLAIN, BranchIdentity
+from infra.local.names import APPLICATION, OWNER
 from infra.local.postgres import SUPERUSER
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Surroundings:
         assert row is not None  # noqa: S101  the connected database is in pg_database
         owner, database_owner, roles, rights, version = row
         return cls(owner, database_owner, tuple(roles), tuple(map(tuple, rights)), version)
+
+
+#: What revisions may count on everywhere: the two roles that every branch has.
+USUAL: Final = Surroundings(OWNER, OWNER, (OWNER, APPLICATION), (), 0)
 
 
 def make_reference(project: Project, cluster: PostgresCluster, around: Surroundings) -> DirectUrl:
