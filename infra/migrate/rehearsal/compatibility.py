@@ -1,7 +1,8 @@
 """Whether code fits the new schema: the deployed code, else expand is not additive, and the new code.
 
 Each mapped table's statements are tried as the application role, before the upgrade (the base line: what
-fails there is not the migration's fault) and after it.
+fails there is not the migration's fault) and after it. `docs/decisions/0019-compatibility.md` says what that
+finds, and what it cannot.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from zipfile import BadZipFile
 
 from infra.migrate.rehearsal.code import CodeNotFoundError, deployed, packaged
 from infra.migrate.rehearsal.results import Check, Outcome
@@ -57,10 +59,12 @@ class Comparison:
         """Take the base line of the code that is live, where its artifact can be had."""
         try:
             self._deployed = self._stack.enter_context(deployed(self._project, release, self._environment))
+            self._before = self._try(self._deployed)
         except CodeNotFoundError as error:
             self._why_not = f"{error}; {error.hint}" if error.hint else str(error)
-            return
-        self._before = self._try(self._deployed)
+        except (OSError, BadZipFile) as error:
+            self._why_not = f"its artifact cannot be run: {error}"
+            self._deployed = None
 
     def after(self) -> tuple[Check, ...]:
         """Try the deployed code again, and the project as it is now.
@@ -74,9 +78,8 @@ class Comparison:
         else:
             checks += judge(self._deployed.name, self._before, self._try(self._deployed))
         with packaged(self._project, self._environment) as new:
-            # A row that the deployed code could not write before tells nothing about the new one either.
-            base = Tried(self._before.trials, None, ()) if self._before else None
-            checks += judge(new.name, base, self._try(new))
+            # What the deployed code could not do before tells nothing of the new one either.
+            checks += judge(new.name, self._before, self._try(new), same_code=False)
         return tuple(checks)
 
     def _try(self, code: Code) -> Tried:
@@ -99,18 +102,25 @@ def comparison(
         yield Comparison(stack, project, database, environment)
 
 
-def judge(name: str, before: Tried | None, after: Tried) -> tuple[Check, ...]:
-    """Say whether code fits, from how it fared before the upgrade (`None`: unknown) and after it."""
-    checks = [_judge_tables(name, before, after)]
+def judge(name: str, before: Tried | None, after: Tried, *, same_code: bool = True) -> tuple[Check, ...]:
+    """Say whether code fits, from how it fared before the upgrade (`None`: unknown) and after it.
+
+    Args:
+        name: The code's, for the checks' names.
+        before: The base line.
+        after: What is judged.
+        same_code: Whether it was this code before; other code's start says nothing of this one's.
+    """
+    checks = [_judge_tables(name, before, after, same_code=same_code)]
     if after.answers:
         checks.append(_judge_answers(name, before, after))
     return tuple(checks)
 
 
-def _judge_tables(name: str, before: Tried | None, after: Tried) -> Check:
+def _judge_tables(name: str, before: Tried | None, after: Tried, *, same_code: bool) -> Check:
     name = f"{name}: tables"
     if after.error is not None:
-        started = before is not None and before.error is None and bool(before.trials)
+        started = same_code and before is not None and before.error is None
         return Check(name, Outcome.FAILED if started else Outcome.SKIPPED, after.error)
     base = {(trial.table, trial.statement): trial for trial in before.trials} if before else {}
     judged = [
@@ -178,7 +188,7 @@ def _judge_answers(name: str, before: Tried | None, after: Tried) -> Check:
     if not failed:
         return Check(name, Outcome.PASSED, ", ".join(answer.path for answer in after.answers))
     new = [answer for answer in failed if _succeeded(base.get(answer.path, HTTPStatus.OK))]
-    detail = ", ".join(f"{answer.path} was answered {answer.status}" for answer in new or failed)
+    detail = ", ".join(f"GET {answer.path} was answered {answer.status}" for answer in new or failed)
     return (
         Check(name, Outcome.FAILED, detail)
         if new

@@ -95,7 +95,13 @@ class Running:
         self._errors: Counter[str] = Counter()
 
     def result(self) -> TrafficResult:
-        """Return what the clients saw since the warm-up; complete once the block has ended."""
+        """Return what the clients saw since the warm-up; complete once the block has ended.
+
+        Raises:
+            TrafficError: The clients ended early.
+        """
+        if self._trouble is not None:
+            raise self._trouble
         return TrafficResult(str(self._load), self._requests, dict(self._errors), self._longest, self._usual)
 
     def start(self) -> None:
@@ -117,8 +123,10 @@ class Running:
     def _run(self) -> None:
         try:
             asyncio.run(self._clients(self._requests_to_make()))
-        except (psycopg.Error, TrafficError) as error:
-            self._trouble = error if isinstance(error, TrafficError) else TrafficError(failure(error))
+        except psycopg.Error as error:
+            self._trouble = TrafficError(f"the fork cannot be asked: {failure(error)}")
+        except Exception as error:  # noqa: BLE001  raised by whoever waits for this thread
+            self._trouble = error
         finally:
             self._warm.set()
 
@@ -149,7 +157,9 @@ class Running:
             number += 1
             due = begun + number / self._load.rate
         if tasks:
-            await asyncio.wait(tasks, timeout=_PATIENCE)
+            _, unanswered = await asyncio.wait(tasks, timeout=_PATIENCE)
+            if unanswered:
+                self._errors["no answer"] = len(unanswered)
         while not free.empty():
             await free.get_nowait().close()
 
