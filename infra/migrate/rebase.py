@@ -6,7 +6,7 @@ main git branch has. Ours follow theirs; then expand revisions go before contrac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infra.branches import identity
@@ -74,7 +74,7 @@ def rebase(
         raise UnknownRevisionError(f"there is no revision {onto}")
     known = look(project, files, url, expected, base=base)
     if onto is not None:
-        known = Known(known.database, known.applied, known.live, with_ancestors(files, [onto]))
+        known = replace(known, theirs=with_ancestors(files, [onto]))
     after, moved = reorder(files, known)
     if sentence := _waiting(files, after, moved, known):
         announce(sentence)

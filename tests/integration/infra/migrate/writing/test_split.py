@@ -127,28 +127,17 @@ class TestSplit:
         runner.apply(history.project, url, unused=True)
         assert differences(after, schema(url)) == ()
 
-    @pytest.mark.usefixtures("changed")
-    def test_finds_favour_with_the_linter(self, history: History, empty_database: Database) -> None:
-        """But for the type, which no form makes safe, and says so."""
+    def test_finds_favour_with_the_linter(
+        self, history: History, empty_database: Database, changed: tuple[Path, ...]
+    ) -> None:
+        """But for the type, which no form makes safe; a comment says that, and what is left to do."""
         findings = lint(history.project, runner.status(history.project, empty_database.direct).current)
         unsafe = [f for f in findings if f.verdict is Verdict.UNSAFE and f.suppressed is None]
         assert {f.rule for f in unsafe} <= {"changing-column-type"}, [(f.rule, f.message) for f in unsafe]
-
-    def test_says_what_is_left_to_do(self, changed: tuple[Path, ...]) -> None:
-        """In comments, where the revision does it."""
         expand, *_, contract, _validate = (path.read_text() for path in changed)
         assert "# bough: code that does not know fax any more inserts rows without it" in expand
         assert "# bough: fill phone in where it is NULL before this is applied" in contract
         assert "# bough: may rewrite the table while nobody can use it" in contract
-
-    def test_leaves_one_phase_undivided(self, history: History, empty_database: Database) -> None:
-        """Whoever names a phase gets what Alembic writes."""
-        history.write_models(IMPORTS + BEFORE)
-        generate.new(history.project, empty_database.direct, "begin")
-        runner.apply(history.project, empty_database.direct)
-        history.write_models(IMPORTS + AFTER)
-        (path,) = generate.new(history.project, empty_database.direct, "all", phase="contract")
-        assert 'phase = "contract"' in path.read_text()
 
     def test_writes_one_kind_alone_without_more_words(
         self, history: History, empty_database: Database
@@ -163,7 +152,7 @@ class TestSplit:
         assert 'phase = "contract"' in path.read_text()
 
     def test_refuses_a_message_that_leaves_no_room(self, history: History, empty_database: Database) -> None:
-        """Before any file is written."""
+        """Before any file is written; what is not divided needs none, and is what Alembic writes."""
         history.write_models(IMPORTS + BEFORE)
         (first,) = generate.new(history.project, empty_database.direct, "begin")
         runner.apply(history.project, empty_database.direct)
@@ -171,3 +160,5 @@ class TestSplit:
         with pytest.raises(InvalidMessageError, match="cannot name a revision"):
             generate.new(history.project, empty_database.direct, "long" * 12)
         assert list(first.parent.glob("*.py")) == [first]
+        (path,) = generate.new(history.project, empty_database.direct, "long" * 12, phase="contract")
+        assert 'phase = "contract"' in path.read_text()
