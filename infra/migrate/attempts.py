@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from infra.migrate import failure, lock, progress
 from infra.migrate.connection import as_sqlalchemy, current_versions, unobserved
+from infra.migrate.errors import MigrationError
 from infra.migrate.replay import Replay
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Attempts:
         while True:
             try:
                 self._run_once(config, migrate)
+            except MigrationError:
+                raise
             except Exception as error:  # noqa: BLE001  raised again, translated, unless it passes
                 self._wait_or_raise(error, blockers.take())
             else:

@@ -59,8 +59,6 @@ def failed(
         tried: How often the revision was.
         blocker: A clause about who was last seen to stand in its way.
     """
-    if isinstance(error, MigrationError):
-        return error
     line = _where(error, revision) if revision else ""
     # PostgreSQL's errors need no line: one may come with the revision's COMMIT.
     if revision is None or not (line or isinstance(error, DBAPIError)):

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
+from infra.migrate.linting.cursor import Cursor
+from infra.migrate.linting.scanner import Kind, scan
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
 
     from infra.migrate.connection import Connection
 
 #: What REINDEX CONCURRENTLY appends to the name of an index that it builds or replaces.
 _TRANSIENT: Final = re.compile(r"_cc(new|old)\d*$")
-
-_WORDS: Final = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)')
 
 # Those of constraints and of partitioned tables are invalid for other reasons, and not to be dropped
 # alone. Whoever builds one concurrently holds SHARE UPDATE EXCLUSIVE on its table from beginning to end;
@@ -83,14 +84,14 @@ def in_the_way(
         found: All that there are now.
         before: Oids of those that there were before it was first tried.
     """
-    words = set(_words(statement))
+    names = {token.name for token in scan(statement) if token.kind in {Kind.WORD, Kind.QUOTED}}
     return tuple(
         index
         for index in found
         if not index.busy
         and (
             is_built_by(statement, index)
-            or (index.oid not in before and words & {index.table, index.name, _TRANSIENT.sub("", index.name)})
+            or (index.oid not in before and names & {index.table, index.name, _TRANSIENT.sub("", index.name)})
         )
     )
 
@@ -100,16 +101,13 @@ def is_built_by(statement: str, index: InvalidIndex) -> bool:
 
     A name that PostgreSQL chooses is not in the statement, and never meets one that exists.
     """
-    head, *rest = re.split(r"\sON\s", statement, maxsplit=1, flags=re.IGNORECASE)
-    words = list(_words(head))
-    return (
-        words[:1] == ["create"]
-        and "concurrently" in words[2:4]
-        and words[-1] == index.name
-        and index.table in _words("".join(rest))
-    )
-
-
-def _words(text: str) -> Iterator[str]:
-    for quoted, plain in _WORDS.findall(text):
-        yield quoted.replace('""', '"') if quoted else plain.lower()
+    cursor = Cursor(tuple(scan(statement)))
+    cursor.take("CREATE")
+    cursor.take("UNIQUE")
+    if not cursor.take("INDEX", "CONCURRENTLY"):
+        return False
+    cursor.skip_if_exists()
+    if cursor.name() != index.name or not cursor.take("ON"):
+        return False
+    cursor.take("ONLY")
+    return cursor.relation().rpartition(".")[2] == index.table

@@ -58,10 +58,14 @@ def done(connection: Connection, revision: str) -> int:
     return sum(step.state is State.DONE for step in load(connection)[revision].values())
 
 
-def note(connection: Connection, revision: str, position: int, step: Step, *, undoing: bool) -> None:
-    """Write down a statement, or how it stands now; in the connection's transaction, if it is in one."""
+def prepare(connection: Connection) -> None:
+    """Make the table if need be; in the connection's transaction, if it is in one."""
     if not _exists(connection):
         records.make_tables(connection)
+
+
+def note(connection: Connection, revision: str, position: int, step: Step, *, undoing: bool) -> None:
+    """Write down a statement, or how it stands now; in the connection's transaction, if it is in one."""
     connection.execute(
         "INSERT INTO bough_progress VALUES (%s, %s, %s, %s, %s, %s, %s::oid[])"
         " ON CONFLICT (revision, position) DO UPDATE SET statement = excluded.statement,"

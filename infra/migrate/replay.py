@@ -11,7 +11,6 @@ done. See docs/decisions/0016-half-applied-revisions.md.
 from __future__ import annotations
 
 import hashlib
-import re
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -24,6 +23,7 @@ from psycopg import errors
 from infra.migrate import invalid_indexes, progress
 from infra.migrate.connection import unobserved
 from infra.migrate.errors import IndexNotValidError
+from infra.migrate.linting.scanner import scan
 from infra.migrate.origin import origin
 from infra.migrate.progress import State, Step
 
@@ -35,33 +35,31 @@ if TYPE_CHECKING:
     from infra.migrate.invalid_indexes import InvalidIndex
 
 
-def _begins_with(pattern: str) -> re.Pattern[str]:
-    comments = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
-    return re.compile(comments + pattern, re.IGNORECASE | re.DOTALL)
-
-
 #: These are run again each time: they ask for something, or set up the session.
-_ASKS: Final = _begins_with(r"(select|show|values|table|explain|set|reset)\b")
-_CHANGES_ROWS: Final = _begins_with(r"(insert|update|delete|merge|with)\b")
-_COMMITS: Final = _begins_with(r"(commit|end)\b")
+_ASKS: Final = {"SELECT", "SHOW", "VALUES", "TABLE", "EXPLAIN", "SET", "RESET"}
+_CHANGES_ROWS: Final = {"INSERT", "UPDATE", "DELETE", "MERGE"}
+_COMMITS: Final = {"COMMIT", "END"}
 
-#: While these wait for a lock, nobody's reads and writes wait behind them; an hour's work may be lost
-#: when they give up.
-_PATIENT: Final = _begins_with(r"(create|drop|reindex)\b[^;]*?\bconcurrently\b")
+#: While these, CONCURRENTLY, wait for a lock, nobody's reads and writes wait behind them; an hour's work
+#: may be lost when they give up.
+_PATIENT: Final = {"CREATE", "DROP", "REINDEX"}
 
-#: What PostgreSQL answers to a statement whose work is done already.
-_DONE_ALREADY: Final = (
+_IS_THERE: Final = (
     errors.DuplicateTable,
     errors.DuplicateColumn,
     errors.DuplicateObject,
     errors.DuplicateSchema,
     errors.DuplicateFunction,
+)
+_IS_GONE: Final = (
     errors.UndefinedTable,
     errors.UndefinedColumn,
     errors.UndefinedObject,
     errors.UndefinedFunction,
     errors.InvalidSchemaName,
 )
+#: What PostgreSQL answers to a statement whose work is done already, by its first word.
+_DONE_ALREADY: Final = {"CREATE": _IS_THERE, "DROP": _IS_GONE, "ALTER": (*_IS_THERE, *_IS_GONE)}
 
 
 class Replay:
@@ -88,6 +86,7 @@ class Replay:
         self._connection, self._left, self._undoing = connection, list(left), undoing
         self._dropped, self._announce = dropped, announce
         self._noted = progress.load(connection)
+        self._prepared = False
         self._begin()
 
     def follow(self, lent: sa.Connection) -> None:
@@ -133,13 +132,14 @@ class Replay:
     def _deal_with(self, cursor: Any, statement: str, context: Any, run: Callable[[], object]) -> bool:
         """Run a statement or leave it out; return whether it is dealt with, as SQLAlchemy's events do."""
         found = origin(self._left[0].path) if self._left else None
-        if found is None or _ASKS.match(statement):
+        first = _kind(statement)
+        if found is None or first in _ASKS:
             return False
         position, self._position = self._position, self._position + 1
         known = self._known(position, _digest(statement), found.line)
         if known is not None and known.state is State.DONE:
             context._rowcount = known.row_count  # noqa: SLF001  results have no public way to a count
-        elif self._connection.autocommit and _CHANGES_ROWS.match(statement):
+        elif self._connection.autocommit and first in _CHANGES_ROWS:
             # Twice would be once too often, and nothing forbids it a transaction.
             with self._connection.transaction():
                 run()
@@ -148,7 +148,7 @@ class Replay:
             self._run_alone(position, statement, known, cursor, run)
         else:
             done = Step(_digest(statement), State.DONE, row_count=-1)
-            if _COMMITS.match(statement):
+            if first in _COMMITS:
                 self._pending[position] = done
                 self._note_pending()
                 run()
@@ -178,7 +178,9 @@ class Replay:
         self, position: int, statement: str, known: Step | None, cursor: Any, run: Callable[[], object]
     ) -> None:
         """Run a statement that is committed by itself."""
-        patient = _PATIENT.match(statement) is not None
+        words = [token.word for token in scan(statement)]
+        first = words[0] if words else ""
+        patient = first in _PATIENT and "CONCURRENTLY" in words
         invalid = invalid_indexes.find(self._connection) if patient else ()
         step = known or Step(
             _digest(statement), State.RUNNING, invalid_before=tuple(index.oid for index in invalid)
@@ -191,7 +193,8 @@ class Replay:
                 count = _count(cursor)
             except psycopg.Error as error:
                 # Interrupted before: this time it may only find what it had done then.
-                if known is None or known.state is State.FAILED or not isinstance(error, _DONE_ALREADY):
+                interrupted = known is not None and known.state is State.RUNNING
+                if not (interrupted and isinstance(error, _DONE_ALREADY.get(first, ()))):
                     with suppress(psycopg.Error):
                         self._note(position, replace(step, state=State.FAILED))
                     raise
@@ -211,6 +214,9 @@ class Replay:
         self._pending = {}
 
     def _note(self, position: int, step: Step) -> None:
+        if not self._prepared:
+            progress.prepare(self._connection)
+            self._prepared = True
         progress.note(self._connection, self._left[0].id, position, step, undoing=self._undoing)
         self._steps[position] = step
 
@@ -237,6 +243,13 @@ class Replay:
         finally:
             with suppress(psycopg.Error):
                 self._connection.execute("SELECT set_config('lock_timeout', %s, false)", row)
+
+
+def _kind(statement: str) -> str:
+    """Return the word that says what a statement does; of one that begins with WITH it comes later."""
+    words = (token.word for token in scan(statement))
+    first = next(words, "")
+    return next((word for word in words if word in _CHANGES_ROWS), "SELECT") if first == "WITH" else first
 
 
 def _digest(statement: str) -> str:
