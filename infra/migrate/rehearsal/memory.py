@@ -40,7 +40,8 @@ class Step:
 
     Args:
         base: What `alembic_version` held before it; `None` for nothing.
-        schema: Digest of the catalog before it; `None` where that was not seen.
+        schema: Digest of the catalog before it; `None` where that was not seen, or where the revision is
+            half applied.
         revision: Its id.
         content: Digest of its file.
         verdict: A `findings.Verdict`, once it was rehearsed.
@@ -149,6 +150,8 @@ def _drift(wanted: Sequence[Step], same: Sequence[Step]) -> str | None:
     edited = [step.revision for step, other in pairs if step.content != other.content]
     if edited:
         return f"edited since: {', '.join(edited)}"
+    if now.schema is None:
+        return None
     if then.schema is None:
         return f"how the schema is before {now.revision} was not seen then"
-    return None if now.schema in {then.schema, None} else "the database's schema has changed since"
+    return None if now.schema == then.schema else "the database's schema has changed since"

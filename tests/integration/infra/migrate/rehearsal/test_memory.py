@@ -13,6 +13,7 @@ from infra.migrate.errors import (
     RehearsalMissingError,
     RehearsalStaleError,
     RehearsalUnsafeError,
+    RevisionUncertainError,
 )
 from infra.migrate.findings import Verdict
 from infra.migrate.records import RememberedRehearsal
@@ -23,6 +24,8 @@ from tests.support.forks import target_of
 from tests.support.histories import query, run_script
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from api.database.connection_url import DirectUrl
     from infra.migrate.rehearsal.outlook import Target
     from infra.testing.databases import Database, World
@@ -120,6 +123,27 @@ class TestGuard:
         rehearsed(history, target)
         assert apply(history, target.url, "two") == ["two"]
         assert apply(history, target.url, "three") == ["three"]
+
+    def test_goes_on_in_the_middle_of_a_revision(
+        self, history: History, target: Target, tmp_path: Path
+    ) -> None:
+        """Half applied, it has changed the schema itself."""
+        cut = tmp_path / "cut"
+        history.write(
+            "two",
+            "one",
+            "op.execute('ALTER TABLE a ADD COLUMN n int')\nwith op.get_context().autocommit_block():\n"
+            "    op.execute('CREATE INDEX CONCURRENTLY ix_a_n ON a (n)')\n"
+            f"    if __import__('pathlib').Path({str(cut)!r}).exists():\n"
+            "        op.execute('SELECT pg_terminate_backend(pg_backend_pid())')",
+            "op.execute('DROP INDEX ix_a_n')\nop.execute('ALTER TABLE a DROP COLUMN n')",
+        )
+        rehearsed(history, target)
+        cut.touch()
+        with pytest.raises(RevisionUncertainError):
+            apply(history, target.url, "three")
+        cut.unlink()
+        assert apply(history, target.url, "three") == ["two", "three"]
 
     def test_refuses_what_has_drifted(self, history: History, target: Target) -> None:
         """A file was edited; somebody has changed the schema."""
