@@ -146,7 +146,7 @@ class Site:
         async with httpx2.AsyncClient(base_url=self.up.url, timeout=60, limits=limits) as client:
             page = (await client.get("/posts", params={"limit": 50})).json()
             make = _requests(client, self.token, [post["id"] for post in page["items"]])
-            await saturation(make, clients=_CLIENTS, seconds=3)  # the environments' cold starts
+            await saturation(make, clients=_CLIENTS, seconds=8)  # the environments' cold starts
             most = await saturation(make, clients=_CLIENTS, seconds=6)
             before, ended = asyncio.Event(), asyncio.Event()
             asyncio.get_running_loop().call_later(5, before.set)

@@ -1,6 +1,6 @@
 """Try every mapped table's statements on `DATABASE_URL`, roll each back, and write down how they ended.
 
-DATABASE_URL=… BOUGH_PROBE_METADATA=api.models:metadata BOUGH_PROBE_RESULT=/tmp/x python -m bough_probe
+`BOUGH_PROBE_METADATA` and `BOUGH_PROBE_APP` are import strings, `BOUGH_PROBE_RESULT` names a file.
 """
 
 from __future__ import annotations
@@ -35,19 +35,18 @@ def main() -> None:
     """Write a JSON object: `trials`, and `error` where there can be none."""
     result: dict[str, Any] = {"error": None, "trials": []}
     try:
-        tables = find_tables(os.environ["BOUGH_PROBE_METADATA"], os.environ.get("BOUGH_PROBE_APP"))
+        tables = find_tables(os.environ["BOUGH_PROBE_METADATA"], os.environ["BOUGH_PROBE_APP"])
         run(lambda connection: result["trials"].extend(probe(connection, tables)))
     except Exception as error:  # noqa: BLE001  whatever the artifact's code raises
         result["error"] = describe(error)[1]
     Path(os.environ["BOUGH_PROBE_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
 
 
-def find_tables(metadata: str, app: str | None) -> list[sa.Table]:
+def find_tables(metadata: str, app: str) -> list[sa.Table]:
     """Import the code's tables: those of its metadata, and of every class that importing it has mapped."""
     module, _, attribute = metadata.partition(":")
     found = [operator.attrgetter(attribute)(importlib.import_module(module))]
-    if app:
-        importlib.import_module(app.partition(":")[0])
+    importlib.import_module(app.partition(":")[0])
     # Also of classes that share no base: SQLModel's, and those of declarative_base().
     found += [registry.metadata for registry in mapperlib._all_registries()]  # noqa: SLF001  no other way
     tables = {rows.qualified(table): table for each in found for table in each.tables.values()}

@@ -75,6 +75,11 @@ class TestTables:
         (check,) = judge("code", tried(FINE), Tried((), "it ended early", ()))
         assert (check.outcome, check.detail) == (Outcome.FAILED, "it ended early")
 
+    def test_other_code_that_does_not_start_is_not_judged(self):
+        """It may want a variable that only its deployment has."""
+        (check,) = judge("code", tried(FINE), Tried((), "it ended early", ()), same_code=False)
+        assert check.outcome is Outcome.SKIPPED
+
     def test_names_five_statements_and_how_many_more(self):
         """A table's equal messages are told once."""
         trials = [replace(REFUSED, table=f"t{n}", sqlstate="42P01", message="is not there") for n in range(7)]
