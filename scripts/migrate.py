@@ -122,8 +122,7 @@ def rollback(
     target = resolve_target(project, branch, url)
     output.say(f"Rolling back {target.url} to {to}")
     found = runner.target(target.url, target.expected)
-    output.say(f"→ {found}")
-    confirm("What these revisions added is dropped, data included.", yes=yes)
+    confirm(f"What these revisions added to {found} is dropped, data included.", yes=yes)
     report = runner.rollback(project, target.url, expected=found, announce=output.say, to=to)
     _show(target.url, report, "Undid", output_format)
 
