@@ -221,10 +221,23 @@ def _set(table: str, cursor: Cursor, _schema: Schema) -> Iterator[Effect]:
         yield Effect(Change.ALTER, table, mode)
 
 
-def _enable(table: str, cursor: Cursor, _schema: Schema) -> Iterator[Effect]:
+def _enable(table: str, cursor: Cursor, schema: Schema) -> Iterator[Effect]:
     cursor.take_any("REPLICA", "ALWAYS")
-    mode = SHARE_ROW_EXCLUSIVE if cursor.word == "TRIGGER" else ACCESS_EXCLUSIVE
-    yield Effect(Change.ALTER, table, mode)
+    if cursor.word == "TRIGGER":
+        yield Effect(Change.ALTER, table, SHARE_ROW_EXCLUSIVE)
+    elif cursor.take("ROW", "LEVEL", "SECURITY") and not any(of == table for of, _ in schema.policies):
+        yield Effect(Change.ENABLE_POLICIES, table, ACCESS_EXCLUSIVE)
+    else:
+        yield Effect(Change.ALTER, table, ACCESS_EXCLUSIVE)
+
+
+def _disable(table: str, cursor: Cursor, _schema: Schema) -> Iterator[Effect]:
+    if cursor.take("TRIGGER"):
+        yield Effect(Change.DISABLE_TRIGGER, table, SHARE_ROW_EXCLUSIVE, detail=cursor.name())
+    elif cursor.take("ROW", "LEVEL", "SECURITY"):
+        yield Effect(Change.DISABLE_POLICIES, table, ACCESS_EXCLUSIVE)
+    else:
+        yield Effect(Change.ALTER, table, ACCESS_EXCLUSIVE)
 
 
 def _other(table: str, _cursor: Cursor, _schema: Schema) -> Iterator[Effect]:
@@ -247,7 +260,7 @@ _HANDLERS: Final[dict[str, Callable[[str, Cursor, Schema], Iterator[Effect]]]] =
     "RESET": _maintain,
     "CLUSTER": _maintain,
     "ENABLE": _enable,
-    "DISABLE": _enable,
+    "DISABLE": _disable,
 }
 
 

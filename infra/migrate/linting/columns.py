@@ -175,10 +175,18 @@ def _keeps_bytes(old: tuple[str, tuple[int, ...]], new: tuple[str, tuple[int, ..
     return (unbounded and before in {"text", "character varying"}) or (before, after) == ("cidr", "inet")
 
 
+def _digits(precision: tuple[int, ...]) -> int:
+    """Return how many there may be before the point."""
+    return precision[0] - (*precision, 0)[1]
+
+
 def is_wider(old: str | None, new: str) -> bool:
     """Tell whether code that knows the old type goes on working with the new one."""
     if old is None:
         return False
-    if _split(new)[0] in _WIDER.get(_split(old)[0], ()):
+    (before, had), (after, has_now) = _split(old), _split(new)
+    if after in _WIDER.get(before, ()):
         return True
+    if before == after == "numeric" and had and has_now:
+        return _digits(had) <= _digits(has_now) and (*had, 0)[1] <= (*has_now, 0)[1]
     return retyping(old, new, using=False) is Work.INSTANT

@@ -37,11 +37,14 @@ _DESTRUCTIVE: Final = {
     Change.SET_NOT_NULL: "forbids null in {detail} of {table}",
     Change.NARROW_TYPE: "gives {detail} of {table} a type that may not take what live code writes",
     Change.ADD_VALIDATED: "lets {table} refuse rows that live code may write",
+    Change.ENABLE_POLICIES: "hides all rows of {table} from live code: no policy of it is known",
 }
 _WEAKENING: Final = {
     Change.DROP_DEFAULT: "takes the default of {detail} of {table}, on which live code may count",
     Change.DROP_TRIGGER: "drops a trigger of {table}",
+    Change.DISABLE_TRIGGER: "disables {detail} of {table}",
     Change.DROP_POLICY: "drops a policy of {table}",
+    Change.DISABLE_POLICIES: "shows all rows of {table} to everybody: its policies count no more",
 }
 #: Of these nothing is lost where the same revision makes them again; a column's or table's rows are.
 _REPLACED: Final = frozenset({Change.DROP_OTHER, Change.DROP_TRIGGER, Change.DROP_POLICY})
@@ -166,30 +169,47 @@ def destructive(reading: Reading, tables: Tables) -> Iterator[Finding]:
             meaning = _DESTRUCTIVE.get(effect.change) or _WEAKENING.get(effect.change)
             if meaning is None or not tables.is_there(effect.relation):
                 continue
-            replaced = effect.change in _REPLACED and (effect.detail or effect.relation)
-            if replaced and _is_made_again(replaced, reading.statements[index + 1 :]):
+            if _is_replaced(effect, reading.statements[index + 1 :]):
                 continue
             verdict = Verdict.UNSAFE if effect.change in _DESTRUCTIVE else Verdict.CARE
             message = meaning.format(table=tables.named(effect.relation), detail=effect.detail)
             yield reading.finding("destructive-in-expand", verdict, message, at=at, hint=hint)
-        if (dropped := _dropped(at)) and not _is_made_again(dropped[1], reading.statements[index + 1 :]):
-            message = f"drops {dropped[0].lower()} {dropped[1]}"
+        if (lost := _lost(at)) and not _is_made_again(lost[1], reading.statements[index + 1 :]):
+            message = lost[0]
             yield reading.finding("destructive-in-expand", Verdict.UNSAFE, message, at=at, hint=hint)
 
 
-def _dropped(at: Read) -> tuple[str, str] | None:
+def _lost(at: Read) -> tuple[str, str] | None:
+    """Return what a statement takes from live code besides tables and columns, and the name of it."""
     cursor = Cursor(at.statement.tokens)
+    if cursor.take("ALTER", "TYPE"):
+        name = short(cursor.relation())
+        part = cursor.take("RENAME") and cursor.take_any("TO", "VALUE", "ATTRIBUTE")
+        what = "" if part == "TO" else f"{part and part.lower()} of "
+        return (f"renames {what}type {name}", name if part == "TO" else "") if part else None
     kind = cursor.take("DROP") and cursor.take_any(*_DROPPED_KINDS)
     if not kind:
         return None
     cursor.skip_if_exists()
-    return kind, short(cursor.relation())
+    name = short(cursor.relation())
+    return f"drops {kind.lower()} {name}", name
+
+
+def _is_replaced(effect: Effect, later: Sequence[Read]) -> bool:
+    """Tell whether later statements of the revision give back what live code needs."""
+    if effect.change is Change.ENABLE_POLICIES:
+        policy = (Change.CREATE_POLICY, effect.relation)
+        return any((each.change, each.relation) == policy for at in later for each in at.statement.effects)
+    # A view may stand where a table was.
+    whole = effect.change is Change.RENAME and not effect.detail
+    replaced = effect.change in _REPLACED or whole
+    return replaced and _is_made_again(effect.detail or effect.relation, later)
 
 
 def _is_made_again(name: str, later: Sequence[Read]) -> bool:
     """Tell whether a later statement of the revision creates something of the same name."""
     bare = name.rpartition(".")[2]
-    return any(
+    return bare != "" and any(
         at.statement.starts("CREATE") and any(token.name == bare for token in at.statement.tokens[:8])
         for at in later
     )

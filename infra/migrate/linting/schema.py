@@ -31,12 +31,14 @@ class Schema:
         indexes: The tables of indexes.
         constraints: By table and name.
         parents: The tables that partitions belong to.
+        policies: By table and name.
     """
 
     types: dict[tuple[str, str], str] = field(default_factory=dict)
     indexes: dict[str, str] = field(default_factory=dict)
     constraints: dict[tuple[str, str], Constraint] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
+    policies: set[tuple[str, str]] = field(default_factory=set)
 
     def referenced_by(self, table: str) -> set[str]:
         """Return the tables that a table's foreign keys point to."""
@@ -68,6 +70,7 @@ class Schema:
         self.types = {key: each for key, each in self.types.items() if key[0] != table}
         self.constraints = {key: each for key, each in self.constraints.items() if key[0] != table}
         self.indexes = {name: of for name, of in self.indexes.items() if of != table}
+        self.policies = {key for key in self.policies if key[0] != table}
         self.parents.pop(table, None)
 
     def rename_table(self, old: str, new: str) -> None:
@@ -75,6 +78,7 @@ class Schema:
         self.types = {(_other(t, old, new), c): each for (t, c), each in self.types.items()}
         self.constraints = {(_other(t, old, new), c): each for (t, c), each in self.constraints.items()}
         self.indexes = {name: _other(of, old, new) for name, of in self.indexes.items()}
+        self.policies = {(_other(t, old, new), name) for t, name in self.policies}
 
     def rename_column(self, table: str, old: str, new: str) -> None:
         """Call a column something else."""

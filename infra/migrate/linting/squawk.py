@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.migrate.errors import LinterError
 from infra.migrate.findings import Finding, Verdict
-from infra.migrate.linting.effects import ACCESS_EXCLUSIVE, Change, Effect, short
+from infra.migrate.linting.effects import ACCESS_EXCLUSIVE, Change, Effect, Work, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -175,7 +175,9 @@ def _complete(message: str, effect: Effect, tables: Tables) -> str:
 def _harm(rule: str, at: Read, tables: Tables) -> Effect | None:
     """Return what a rule speaks of, nothing where it does no harm."""
     if KEPT[rule].work:
-        return at.works_long(tables)
+        effect = at.works_long(tables)
+        # What builds an index, such as EXCLUDE, is never NOT VALID.
+        return None if rule == _GENERAL and effect is not None and effect.work is Work.BUILD else effect
     effects = at.statement.effects
     if rule in _QUOTED or not effects:
         return Effect(Change.ALTER, "", ACCESS_EXCLUSIVE)

@@ -52,11 +52,15 @@ def _create(cursor: Cursor, schema: Schema) -> Iterator[Effect]:
         cursor.until("ON")
         cursor.take("ON")
         yield Effect(Change.CREATE_TRIGGER, cursor.relation(), SHARE_ROW_EXCLUSIVE, detail=name)
-    elif cursor.take_any("POLICY", "RULE"):
+    elif kind := cursor.take_any("POLICY", "RULE"):
         name = cursor.name()
         cursor.until("ON", "TO")
         cursor.name()
-        yield Effect(Change.ALTER, cursor.relation(), ACCESS_EXCLUSIVE, detail=name)
+        table = cursor.relation()
+        if kind == "POLICY":
+            schema.policies.add((table, name))
+        change = Change.CREATE_POLICY if kind == "POLICY" else Change.ALTER
+        yield Effect(change, table, ACCESS_EXCLUSIVE, detail=name)
     elif cursor.take("MATERIALIZED", "VIEW"):
         cursor.skip_if_exists()
         yield Effect(Change.CREATE_TABLE, cursor.relation(), ACCESS_EXCLUSIVE)
@@ -96,12 +100,14 @@ def _create_index(cursor: Cursor, schema: Schema) -> Iterator[Effect]:
     cursor.skip_if_exists()
     name = "" if cursor.word == "ON" else cursor.relation()
     cursor.take("ON")
-    cursor.take("ONLY")
+    only = cursor.take("ONLY")
     table = cursor.relation()
+    # That of a partitioned table itself has no rows.
+    work = Work.INSTANT if only and table in schema.parents.values() else Work.BUILD
     # An index is in its table's schema.
     name = name and f"{table.rpartition('.')[0]}.{name.rpartition('.')[2]}"
     schema.indexes[name] = table
-    yield Effect(Change.CREATE_INDEX, table, mode, Work.BUILD, name)
+    yield Effect(Change.CREATE_INDEX, table, mode, work, name)
 
 
 def _drop(cursor: Cursor, schema: Schema) -> Iterator[Effect]:
@@ -123,7 +129,9 @@ def _drop(cursor: Cursor, schema: Schema) -> Iterator[Effect]:
         name = cursor.name()
         cursor.take("ON")
         change = Change.DROP_TRIGGER if kind == "TRIGGER" else Change.DROP_POLICY
-        yield Effect(change, cursor.relation(), ACCESS_EXCLUSIVE, detail=name)
+        table = cursor.relation()
+        schema.policies.discard((table, name))
+        yield Effect(change, table, ACCESS_EXCLUSIVE, detail=name)
     elif cursor.take_any("VIEW", "SEQUENCE") or cursor.take("MATERIALIZED", "VIEW"):
         cursor.skip_if_exists()
         for name in cursor.relations():

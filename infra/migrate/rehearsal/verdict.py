@@ -32,6 +32,8 @@ RULES: Final = (
     "index-left-invalid",
 )
 
+_REFRESH: Final = "REFRESH MATERIALIZED VIEW"
+
 #: A part of `large_table` from which on a count asks for care.
 _SOME: Final = 10
 
@@ -62,13 +64,17 @@ class _Judging:
         self._locks = [
             lock
             for lock in measure.locks
-            if lock.rows is not None and blocks(lock.mode) is not Blocks.NOTHING
+            if lock.rows is not None
+            and blocks(lock.mode) is not Blocks.NOTHING
+            and not _is_of_refresh(lock, measure)
         ]
 
     def rewrites(self) -> Iterator[Finding]:
         """What has a large table or index written anew."""
         for statement in self._measure.statements:
-            for lock in self._taken_by(statement):
+            # Sampled ones may have been seen to end before their statement did.
+            locks = (*self._held_in(statement), *self._taken_by(statement))
+            for lock in {each.relation: each for each in locks}.values():
                 rows = lock.rows or 0
                 if lock.relation in statement.rewrites and rows >= self._settings.large_table:
                     message = (
@@ -116,9 +122,11 @@ class _Judging:
         """What changes many rows before it lets go of them."""
         rule = "many-rows-in-one-transaction"
         for statements in self._transactions():
-            most = max(statements, key=lambda each: each.changed)
-            added = sum(each.changed for each in statements if each.tag in {"COPY", "INSERT"})
-            changed = sum(each.changed for each in statements) - added
+            # The rows of a refreshed materialized view are a new file, in nobody's way.
+            changing = [each for each in statements if each.tag != _REFRESH]
+            most = max(changing, key=lambda each: each.changed, default=None)
+            added = sum(each.changed for each in changing if each.tag in {"COPY", "INSERT"})
+            changed = sum(each.changed for each in changing) - added
             verdict = self._by_rows(changed)
             if verdict is not Verdict.SAFE:
                 message = f"one transaction changes {changed:,} rows; who wants to write one of them waits"
@@ -227,6 +235,11 @@ class _Judging:
 def _is_exclusive_before(lock: Lock, statement: Statement) -> bool:
     """Whether the statement works under an earlier one's ACCESS EXCLUSIVE, which has a rule of its own."""
     return lock.statement < statement.index and blocks(lock.mode) is Blocks.READS_AND_WRITES
+
+
+def _is_of_refresh(lock: Lock, measure: RevisionMeasure) -> bool:
+    """Whether it keeps out only those who write to a materialized view: nobody does."""
+    return lock.mode == "ExclusiveLock" and measure.statements[lock.statement].tag == _REFRESH
 
 
 def _name(lock: Lock) -> str:
