@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _STYLE: Final = Path(__file__).with_name("report.css")
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-SIGNS: Final = {Verdict.SAFE: "✓", Verdict.CARE: "!", Verdict.UNSAFE: "✗"}
+_SIGNS: Final = {Verdict.SAFE: "✓", Verdict.CARE: "!", Verdict.UNSAFE: "✗"}
 _OUTCOMES: Final = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.SKIPPED: "-"}
 
 
@@ -63,7 +63,7 @@ def _verdict(rehearsal: Rehearsal, _: Path) -> Element:
         "header",
         element(
             "h1",
-            element("span", SIGNS[verdict], class_="sign", aria_hidden="true"),
+            element("span", _SIGNS[verdict], class_="sign", aria_hidden="true"),
             headline(rehearsal),
             class_=verdict.name.lower(),
         ),

@@ -37,7 +37,7 @@ _COMMENT: Final = 65_536
 _SUMMARY: Final = 1_048_576
 _LONGEST_SQL: Final = 5_000
 
-SIGNS: Final = {Verdict.SAFE: "✅", Verdict.CARE: "⚠️", Verdict.UNSAFE: "❌"}
+_SIGNS: Final = {Verdict.SAFE: "✅", Verdict.CARE: "⚠️", Verdict.UNSAFE: "❌"}
 _OUTCOMES: Final = {Outcome.PASSED: "✅", Outcome.FAILED: "❌", Outcome.SKIPPED: "⏭️"}
 _COLUMNS: Final = (
     "#|Revision|Phase|Verdict|Time|Longest blocked|Rows changed|Rewritten|WAL|Size",
@@ -59,7 +59,7 @@ def _markdown(rehearsal: Rehearsal, root: Path, limit: int) -> str:
     """Put the parts together, each in at most half of the room that those before it left."""
     way = f"{code(rehearsal.base or 'empty')} → {code(rehearsal.head)}"
     text = (
-        f"### {SIGNS[rehearsal.verdict]} {prose(headline(rehearsal))}\n\n"
+        f"### {_SIGNS[rehearsal.verdict]} {prose(headline(rehearsal))}\n\n"
         f"{prose(str(rehearsal.target), 300)}: {way}, {origin(rehearsal)}\n"
     )
     end = f"\n<sub>{' '.join(NOTES)} Fingerprint {code(rehearsal.fingerprint[:16])}.</sub>\n"
@@ -82,7 +82,7 @@ def _row(of: Row) -> str:
     blocked = f"{_cell(of.longest.relation)} {blocked_text(of.longest)}" if of.longest else "-"
     rewritten = ", ".join(_cell(name) for name in of.rewrites[:5]) or "-"
     more = f" and {len(of.rewrites) - 5}" if len(of.rewrites) > 5 else ""  # noqa: PLR2004  a cell's worth
-    verdict = f"{SIGNS[of.verdict]} {of.verdict.value}"
+    verdict = f"{_SIGNS[of.verdict]} {of.verdict.value}"
     cells = (of.number, _cell(of.id), of.phase, verdict, of.time, blocked)
     return f"|{'|'.join(map(str, cells))}|{of.changed:,}|{rewritten}{more}|{of.wal}|{of.size}|"
 
@@ -100,7 +100,7 @@ def _findings(rehearsal: Rehearsal, root: Path, room: int) -> Iterator[str]:
 
 def _finding(finding: Finding, root: Path) -> str:
     place = code(f"{relative(finding.path, root)}:{finding.line}", 300)
-    sign = "☑️" if finding.suppressed is not None else SIGNS[finding.verdict]
+    sign = "☑️" if finding.suppressed is not None else _SIGNS[finding.verdict]
     lines = [f"- {sign} **{prose(finding.rule)}** {place}: {prose(finding.message)}"]
     if finding.hint:
         lines.append(f"  <br>hint: {prose(finding.hint)}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORKS: Final = {
     ForkKind.BRANCH: "a branch of it, with all its data",
-    ForkKind.COPY: "a local copy of its schema with sampled statistics: times are not production's",
+    ForkKind.COPY: "a copy of its schema on another machine, judged by its sizes: times are not its own",
 }
 
 #: What must be known to read the figures.

@@ -8,7 +8,7 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.branches.identity import BranchIdentity
@@ -112,6 +112,7 @@ CONTRACT = {
 
 
 class TestJson:
+    @settings(deadline=None)
     @given(all_rehearsals)
     def test_reading_gives_what_was_written(self, rehearsal):
         """Through text, as a database or a file keeps it, everything comes back."""

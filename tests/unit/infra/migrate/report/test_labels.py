@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.migrate.report.labels import LETTER, Labels, cut_to
@@ -46,6 +46,7 @@ class TestLabels:
         place = lane((100, 110)).above(TEXTS, 100, 110)
         assert (place.text, place.beside) == (TEXTS[0], False)
 
+    @settings(deadline=None)
     @given(st.lists(st.tuples(st.floats(0, 990), st.floats(3, 400), st.booleans()), max_size=12))
     def test_labels_never_meet(self, drawn):
         """Whatever bars there are; and all of them lie in the lane."""

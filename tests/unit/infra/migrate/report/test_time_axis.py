@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.migrate.history import Revision
@@ -59,6 +59,7 @@ class TestTimeAxis:
         assert axis.at(1) == 1010
         axis.ticks(7)
 
+    @settings(deadline=None)
     @given(st.lists(LENGTHS, min_size=1, max_size=40), st.floats(0, 5), st.sampled_from([0.0, 0.0003]))
     def test_order_is_kept_and_labels_lie_apart(self, lengths, start, gap):
         """Whatever the lengths: later is never further left, and no label covers another."""
