@@ -30,7 +30,7 @@ def drift(*, branch: OnBranch = None, url: OnUrl = None, output_format: Output =
     project = load_project(Path.cwd())
     target = resolve_target(project, branch, url)
     output.say(f"Comparing {target.url} with its revisions, and the models with all of them")
-    found = comparison.drift(project, target.url, announce=output.say)
+    found = comparison.drift(project, target.url, announce=output.say, expected=target.expected)
     rows = [
         {
             "side": each.side.value,

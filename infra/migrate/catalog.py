@@ -48,7 +48,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything in the schemas that a role may act for.
+    """Everything in the schemas that the role which migrates may act for or has tables in, and in `public`.
 
     Not in it: what extensions brought, the kit's own tables, Alembic's, the order of columns (one that
     is dropped and made again comes last), values of sequences, versions of extensions.
@@ -97,7 +97,7 @@ class Difference:
 def snapshot(connection: psycopg.Connection[Any]) -> Catalog:
     """Read the schema; any role may, and nothing is changed.
 
-    Three round trips, however large the schema is. Compare what the same role read.
+    Three round trips, however large the schema is.
     """
     with (
         # Rolled back, so that the settings are gone even where a transaction goes on around this one.

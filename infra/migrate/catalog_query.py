@@ -19,11 +19,21 @@ SETTINGS: Final[LiteralString] = """
     SET LOCAL quote_all_identifiers = off;
 """
 
-#: Whose things: schemas that the role may act for, without the server's, extensions' and the kit's own.
-_OURS: Final[LiteralString] = """
+#: The role that migrates a database, whoever reads it; before its first revision, who reads it.
+MIGRATOR: Final[LiteralString] = """(
+    SELECT coalesce(min(relowner), current_user::regrole) FROM pg_class
+    WHERE relname = 'alembic_version' AND relkind = 'r'
+)"""
+
+#: Whose things: schemas that the role which migrates may act for or has made tables in, and `public`, which
+#: is often another's; without the server's, extensions' and the kit's own.
+_OURS: Final[LiteralString] = f"""
 schema AS (
     SELECT oid, nspowner, nspacl FROM pg_namespace
-    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND pg_has_role(nspowner, 'USAGE')
+    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+      AND (nspname = 'public' OR pg_has_role({MIGRATOR}, nspowner, 'USAGE') OR EXISTS (
+            SELECT FROM pg_class
+            WHERE relnamespace = pg_namespace.oid AND relkind IN ('r', 'p') AND relowner = {MIGRATOR}))
 ),
 member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 relation AS (
@@ -49,7 +59,7 @@ function AS (
     SELECT proc.* FROM pg_proc AS proc JOIN schema ON schema.oid = pronamespace
     WHERE ('pg_proc'::regclass, proc.oid) NOT IN (SELECT classid, objid FROM member)
 )
-"""
+"""  # noqa: S608  a constant of this module
 
 _RELATIONS: Final[LiteralString] = """
 SELECT 'pg_class'::regclass AS class, relation.oid, 0 AS sub, sequence_owner.relation AS parent,

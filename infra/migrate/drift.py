@@ -9,10 +9,12 @@ make: that finds what no revision was written for.
 from __future__ import annotations
 
 import textwrap
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from infra.branches import identity
 from infra.local.throwaway import throwaway_cluster
 from infra.migrate import models, runner
 from infra.migrate.catalog import Catalog, Difference, differences, snapshot
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from api.database.connection_url import DirectUrl
+    from infra.branches.identity import BranchIdentity
     from infra.config import Project
     from infra.local.postgres import PostgresCluster
 
@@ -81,25 +84,27 @@ def drift(
     url: DirectUrl,
     *,
     announce: Callable[[str], None],
+    expected: BranchIdentity | None = None,
     cluster: PostgresCluster | None = None,
 ) -> tuple[Drift, ...]:
     """Compare a database with its revisions, and the models with all of them; the database is only read.
 
     Args:
         project: Whose revisions and models.
-        url: The database.
+        url: The database, as any role that may read `alembic_version`.
+        expected: The branch that it must be; without one it may be any database.
         announce: Is told what is compared, and what cannot be.
         cluster: A server of this machine that may be filled; without one a server is started for this alone.
 
     Raises:
+        TargetError: It is another branch.
         DatabaseAheadError: The database has revisions that this code does not know.
         ReferenceImpossibleError: The revisions do not run on an empty database of this machine.
         MigrationError: The history is broken, or the database cannot be read.
     """
-    if cluster is None:
-        with throwaway_cluster(project.root) as started:
-            return drift(project, url, announce=announce, cluster=started)
     with open_connection(url, TIMEOUTS) as connection:
+        if expected is not None:
+            identity.verify(connection, expected)
         versions = current_versions(connection)
         with alembic_config(project) as config:
             history = History(config)
@@ -108,18 +113,19 @@ def drift(
         around, actual = Surroundings.read(connection), snapshot(connection)
     if pending:
         announce(f"Not applied, and no drift: {', '.join(revision.id for revision in pending)}")
-    reference = make_reference(project, cluster, around)
-    _run(project, reference, versions[0] if versions else None)
-    with open_connection(reference, TIMEOUTS) as connection:
-        expected = snapshot(connection)
-        local = Surroundings.read(connection).version
-    if local != around.version:
-        announce(f"The database is PostgreSQL {around.version}, this machine's {local}: texts may differ")
-    _run(project, reference, history.head)
-    return (
-        *_of_database(expected, actual),
-        *(Drift(Side.MODELS, each) for each in models.compare(project, reference)),
-    )
+    with nullcontext(cluster) if cluster else throwaway_cluster(project.root) as server:
+        reference = make_reference(project, server, around)
+        _run(project, reference, versions[0] if versions else None)
+        with open_connection(reference, TIMEOUTS) as connection:
+            by_revisions = snapshot(connection)
+            local = Surroundings.read(connection).version
+        if local != around.version:
+            announce(f"The database is PostgreSQL {around.version}, this machine's {local}: texts may differ")
+        _run(project, reference, history.head)
+        return (
+            *_of_database(by_revisions, actual),
+            *(Drift(Side.MODELS, each) for each in models.compare(project, reference)),
+        )
 
 
 def _run(project: Project, reference: DirectUrl, revision: str | None) -> None:

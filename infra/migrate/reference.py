@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, LiteralString, Self
 
 import psycopg
 from psycopg import sql
@@ -14,6 +14,7 @@ from infra.branches import identity
 from infra.branches.identity import PLAIN, BranchIdentity
 from infra.local.names import APPLICATION, OWNER
 from infra.local.postgres import SUPERUSER
+from infra.migrate.catalog_query import MIGRATOR
 
 if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
 #: Kinds of things that default privileges are for, as `pg_default_acl` and `ALTER DEFAULT PRIVILEGES` say it.
 _KINDS: Final = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS"}
 
-_SURROUNDINGS: Final = """
-    SELECT current_user, pg_get_userbyid(datdba),
+_SURROUNDINGS: Final[LiteralString] = f"""
+    SELECT pg_get_userbyid({MIGRATOR}), pg_get_userbyid(datdba),
         ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1),
         (SELECT coalesce(json_agg(json_build_array(
                     defaclobjtype, defaclnamespace <> 0,
                     CASE grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(grantee) END,
                     privilege_type, is_grantable)), '[]')
          FROM pg_default_acl, aclexplode(defaclacl)
-         WHERE defaclrole = current_user::regrole
+         WHERE defaclrole = {MIGRATOR}
            AND defaclnamespace IN (0, 'public'::regnamespace)),
         current_setting('server_version_num')::int / 10000
     FROM pg_database WHERE datname = current_database()
-"""
+"""  # noqa: S608  a constant of the query's module
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from infra.branches.errors import TargetError
+from infra.branches.identity import BranchIdentity
 from infra.config import load_project
-from infra.local.names import APPLICATION
+from infra.local.names import APPLICATION, OWNER
 from infra.local.throwaway import throwaway_cluster
 from infra.migrate import runner
 from infra.migrate.drift import Drift, Side, drift
@@ -189,6 +191,44 @@ class TestDrift:
             assert found.undo == (f'GRANT INSERT ON TABLE public.people TO "{visitor}";',)
         finally:
             run_script(empty_database.superuser, f"DROP OWNED BY {visitor}; DROP ROLE {visitor}")
+
+    def test_says_the_same_to_every_role(
+        self, people: History, empty_database: Database, throwaway: PostgresCluster
+    ) -> None:
+        """A superuser, and one who may only read: both see it as the role that migrates."""
+        run_script(
+            empty_database.direct, "CREATE TABLE by_hand (); GRANT SELECT ON alembic_version TO PUBLIC"
+        )
+        reader = f"reader_{secrets.token_hex(4)}"
+        run_script(empty_database.superuser, f"CREATE ROLE {reader} LOGIN PASSWORD 'secret'")
+        try:
+            for url in (
+                empty_database.superuser,
+                empty_database.direct.replace(user=reader, password="secret"),
+            ):
+                (found,) = drift(people.project, url, announce=lambda _: None, cluster=throwaway)
+                assert str(found) == "table public.by_hand is in the database and in no revision"
+        finally:
+            run_script(empty_database.superuser, f"DROP ROLE {reader}")
+
+    def test_sees_a_schema_of_somebody_else(
+        self, people: History, empty_database: Database, throwaway: PostgresCluster
+    ) -> None:
+        """Where who migrates neither owns the database nor `public`, but may make tables there."""
+        database = psycopg.sql.Identifier(empty_database.name).as_string()
+        run_script(
+            empty_database.superuser,
+            f"ALTER DATABASE {database} OWNER TO CURRENT_USER; GRANT ALL ON SCHEMA public TO {OWNER}",
+        )
+        run_script(empty_database.direct, "CREATE TABLE by_hand ()")
+        (found,) = find(people, empty_database, throwaway)
+        assert found.difference.what == "public.by_hand"
+
+    def test_refuses_another_branch(self, people: History, empty_database: Database) -> None:
+        """What is said of one database is not taken for another's."""
+        other = BranchIdentity("postgres", "tests", "other")
+        with pytest.raises(TargetError):
+            drift(people.project, empty_database.direct, announce=lambda _: None, expected=other)
 
     def test_compares_a_database_that_is_behind_as_of_its_own_revision(
         self, people: History, empty_database: Database, throwaway: PostgresCluster
