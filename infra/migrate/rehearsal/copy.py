@@ -5,7 +5,6 @@ What a statement locks and rewrites is the same on it; how long that takes is no
 
 from __future__ import annotations
 
-import secrets
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -14,12 +13,12 @@ import psycopg
 
 from infra.branches import identity
 from infra.branches.identity import PLAIN, BranchIdentity
-from infra.local import lock_file, servers
-from infra.local.own_folder import folder as own_folder
 from infra.local.own_folder import write_private
 from infra.local.pooler import Pooler, find_pgbouncer
 from infra.local.postgres import PostgresCluster
+from infra.local.throwaway import throwaway_folder
 from infra.migrate.connection import open_connection
+from infra.migrate.errors import CopyImpossibleError
 from infra.migrate.rehearsal import sample
 from infra.migrate.rehearsal.copied_schema import CopiedSchema, Source
 from infra.migrate.rehearsal.fork import NAME_PREFIX, Fork
@@ -59,41 +58,31 @@ class CopyForking:
             CopyImpossibleError: The schema cannot be read, or needs what this machine has not.
             ServerStartError: PostgreSQL did not start here.
         """
-        copies = own_folder(self.root) / "rehearsals"
-        folder = copies / f"{NAME_PREFIX}{secrets.token_hex(4)}"
-        folder.mkdir(mode=0o700, parents=True)
-        keep = False
-        with lock_file.held(folder / "lock"):
+        with throwaway_folder(self.root, "rehearsals") as throwaway:
+            fork = self._make(throwaway.folder, origin)
+            throwaway.kept = origin.keep
             try:
-                _remove_left(copies)
-                fork = self._fill(folder, origin)
-                keep = origin.keep
                 yield fork
             finally:
-                if keep:
-                    write_private(folder / "url", fork.direct.libpq())
-                    path = folder / "url"
-                    origin.announce(f"The copy stays until another is made; the way into it is in {path}")
-                else:
-                    servers.remove_below(folder)
+                if origin.keep:
+                    way = throwaway.folder / "url"
+                    write_private(way, fork.direct.libpq())
+                    origin.announce(f"The copy stays until another is made; the way into it is in {way}")
 
-    def _fill(self, folder: Path, origin: Origin) -> Fork:
+    def _make(self, folder: Path, origin: Origin) -> Fork:
         said = f"up to {self.rows} rows of each table" if self.rows else "no rows"
         origin.announce(f"Copying the schema and the tables' sizes to this machine, and {said}")
         with ExitStack() as stack:
             connection = stack.enter_context(open_connection(origin.url, TIMEOUTS))
+            stack.enter_context(_translated(origin))
             source = Source.read(connection, self.application)
             settings = {**_SETTINGS, "timezone": source.timezone}
             cluster = PostgresCluster.start(folder / "postgres", durable=False, settings=settings)
             schema = CopiedSchema(source, cluster)
             schema.make(origin.url)
             copy = stack.enter_context(psycopg.connect(schema.admin_url().libpq(), autocommit=True))
-            sample.copy_bookkeeping(connection, copy)
-            if self.rows:
-                sample.copy_rows(connection, copy, self.rows)
-            sample.fill_views(connection, copy)
-            sample.copy_sizes(connection, copy)
-            who = BranchIdentity(PLAIN, origin.identity.project_id, folder.name)
+            sample.fill(connection, copy, self.rows)
+            who = BranchIdentity(PLAIN, origin.identity.project_id, f"{NAME_PREFIX}{folder.name}")
             identity.mark(copy, who)
             # The owner may have no right to make tables here, and so not to own this one.
             copy.execute("GRANT SELECT ON public.bough_branch TO PUBLIC")
@@ -114,9 +103,15 @@ class CopyForking:
         return pooler.url(schema.source.database, role, password)
 
 
-def _remove_left(copies: Path) -> None:
-    """Delete what killed rehearsals left, and what earlier ones were asked to keep."""
-    for folder in copies.iterdir():
-        lock = folder / "lock"
-        if lock.exists() and lock_file.holder(lock) is None:
-            servers.remove_below(folder)
+@contextmanager
+def _translated(origin: Origin) -> Iterator[None]:
+    """Turn what either server says into an error that quotes no row."""
+    try:
+        yield
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or str(error).strip().partition("\n")[0]
+        message = f"{origin.url} cannot be copied to this machine: {reason}"
+    else:
+        return
+    # Raised here: the driver's traceback holds the passwords of the copy.
+    raise CopyImpossibleError(message)

@@ -27,7 +27,7 @@ _KEYS: Final = """
             JOIN pg_attribute ON attrelid = confrelid AND attnum = number ORDER BY place
         ),
         ARRAY(
-            SELECT format_type(atttypid, NULL) FROM unnest(confkey) WITH ORDINALITY AS key (number, place)
+            SELECT format_type(atttypid, -1) FROM unnest(confkey) WITH ORDINALITY AS key (number, place)
             JOIN pg_attribute ON attrelid = confrelid AND attnum = number ORDER BY place
         ),
         ARRAY(

@@ -11,15 +11,23 @@ from infra.migrate.rehearsal import references
 if TYPE_CHECKING:
     from infra.migrate.connection import Connection
 
-#: What says where the database is and which code is live; migrations read it.
-_BOOKKEEPING: Final = ("alembic_version", "bough_revision", "bough_release")
+#: What says where the database is, how far an interrupted run came, and which code is live.
+_BOOKKEEPING: Final = ("alembic_version", "bough_revision", "bough_progress", "bough_release")
+
+#: As pg_dump has it: a database or role may have set that values are written as no other reads them.
+_ALIKE: Final = """
+    SET client_encoding = 'UTF8';
+    SET datestyle = ISO;
+    SET intervalstyle = postgres;
+    SET extra_float_digits = 1
+"""
 
 _FEWEST_PAGES: Final = 50
 
 # Three constants, which ruff takes for values.
 _OURS: Final = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
-#: Tables with rows of their own: a partitioned one's are in its partitions.
+#: Tables with rows of their own: a partitioned one's are in its partitions. Those of extensions are theirs.
 _TABLES: Final = f"""
     SELECT nspname, relname, reltuples, relpages,
         ARRAY(
@@ -28,7 +36,10 @@ _TABLES: Final = f"""
             ORDER BY attnum
         )
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE relkind = 'r' AND relpersistence <> 't' AND {_OURS}
+    WHERE relkind = 'r' AND relpersistence <> 't' AND {_OURS} AND NOT EXISTS (
+        SELECT FROM pg_depend
+        WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+    )
 """  # noqa: S608  see above
 _SIZES: Final = f"""
     SELECT nspname, relname, relpages, reltuples
@@ -45,17 +56,43 @@ _SEQUENCES: Final = """
 """
 
 
-def copy_bookkeeping(source: Connection, copy: Connection) -> None:
-    """Copy the rows that say which revisions the database has, and which code is live on it."""
-    for schema, name, _rows, _pages, columns in source.execute(
-        f"{_TABLES} AND relname = ANY(%s)", (list(_BOOKKEEPING),)
-    ).fetchall():
-        _copy(source, copy, (schema, name), columns, sql.SQL(""))
+def fill(source: Connection, copy: Connection, most: int) -> None:
+    """Fill a copied schema.
+
+    Args:
+        source: Where it comes from.
+        copy: As its superuser.
+        most: Rows of each table that are copied, besides the kit's records.
+    """
+    for connection in (source, copy):
+        connection.execute(_ALIKE)
+    _copy_bookkeeping(source, copy)
+    if most:
+        _copy_rows(source, copy, most)
+    _fill_views(source, copy)
+    _copy_sizes(source, copy)
+
+
+def _copy_bookkeeping(source: Connection, copy: Connection) -> None:
+    """Copy the kit's records, and how far sequences have come."""
+    for schema, name, _rows, _pages, columns in _tables(source, copy):
+        if name in _BOOKKEEPING:
+            _copy(source, copy, (schema, name), columns, sql.SQL(""))
     for schema, name, last in source.execute(_SEQUENCES).fetchall():
-        copy.execute("SELECT setval(format('%%I.%%I', %s::text, %s::text), %s)", (schema, name, last))
+        copy.execute(
+            "SELECT setval(known, %s) FROM to_regclass(format('%%I.%%I', %s::text, %s::text)) AS known"
+            " WHERE known IS NOT NULL",
+            (last, schema, name),
+        )
 
 
-def copy_sizes(source: Connection, copy: Connection) -> None:
+def _tables(source: Connection, copy: Connection) -> list[tuple[str, str, float, int, list[str]]]:
+    """Return the tables of the source that the copy has too: those that are made meanwhile it has not."""
+    known = {(schema, name) for schema, name, *_ in copy.execute(_TABLES)}
+    return [row for row in source.execute(_TABLES).fetchall() if row[:2] in known]
+
+
+def _copy_sizes(source: Connection, copy: Connection) -> None:
     """Give every table and index of the copy the size that the source's planner knows."""
     for schema, name, pages, rows in source.execute(_SIZES).fetchall():
         copy.execute(
@@ -67,20 +104,20 @@ def copy_sizes(source: Connection, copy: Connection) -> None:
         )
 
 
-def copy_rows(source: Connection, copy: Connection, most: int) -> None:
+def _copy_rows(source: Connection, copy: Connection, most: int) -> None:
     """Copy up to `most` rows of each table, small tables whole, and besides the rows that they refer to.
 
     Nothing is locked at the source but as a read does, and of a large table only some pages are read.
     """
     copy.execute("SET session_replication_role = replica")
-    for schema, name, rows, pages, columns in source.execute(_TABLES).fetchall():
+    for schema, name, rows, pages, columns in _tables(source, copy):
         if columns and name not in _BOOKKEEPING and not name.startswith("bough_"):
             _copy(source, copy, (schema, name), columns, _part(rows, pages, most))
     references.complete(source, copy)
     copy.execute("RESET session_replication_role")
 
 
-def fill_views(source: Connection, copy: Connection) -> None:
+def _fill_views(source: Connection, copy: Connection) -> None:
     """Fill the materialized views that the source has filled."""
     filled = {name for name, is_filled in source.execute(_VIEWS).fetchall() if is_filled}
     # In the order of making, which pg_dump takes from what depends on what.

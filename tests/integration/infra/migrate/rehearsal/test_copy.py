@@ -11,7 +11,8 @@ from api.database.connection_url import DirectUrl
 from infra.branches.identity import PLAIN, BranchIdentity
 from infra.local import servers
 from infra.local.names import APPLICATION
-from infra.migrate import catalog, runner
+from infra.migrate import catalog, progress, runner
+from infra.migrate.progress import State, Step
 from infra.migrate.rehearsal.copy import CopyForking
 from infra.migrate.rehearsal.fork import Origin
 from infra.migrate.rehearsal.outlook import Target
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 SHOP = """
     CREATE SCHEMA sales;
     CREATE TYPE sales.state AS ENUM ('open', 'paid');
-    CREATE TABLE customer (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE country (code char(2) PRIMARY KEY, since date NOT NULL DEFAULT '31/12/2025');
+    CREATE TABLE customer (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        name text NOT NULL,
+        country char(2) NOT NULL REFERENCES country
+    );
     CREATE TABLE sales."Order" (
         id int PRIMARY KEY,
         customer_id bigint NOT NULL REFERENCES customer,
@@ -41,9 +47,23 @@ SHOP = """
     CREATE MATERIALIZED VIEW names AS SELECT name FROM customer;
     ALTER TABLE customer ENABLE ROW LEVEL SECURITY;
     CREATE POLICY all_of_them ON customer TO bough_app USING (true);
-    INSERT INTO customer (name) SELECT 'customer ' || i FROM generate_series(1, 400) AS i;
+    INSERT INTO country SELECT lpad(to_hex(i), 2, '0') FROM generate_series(0, 255) AS i;
+    INSERT INTO customer (name, country)
+    SELECT 'customer ' || i, lpad(to_hex(i % 256), 2, '0') FROM generate_series(1, 400) AS i;
     INSERT INTO sales."Order" SELECT i, i FROM generate_series(1, 400) AS i;
     ANALYZE;
+"""
+
+#: With a table of its own, which is not copied: this machine would have to have the extension.
+EXTENSION = """
+    INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+    VALUES (90000, 'postgis', 10, 'public'::regnamespace, false, '1');
+    CREATE TABLE of_postgis (id serial);
+    INSERT INTO of_postgis DEFAULT VALUES;
+    GRANT SELECT ON of_postgis, of_postgis_id_seq TO bough_owner;
+    INSERT INTO pg_depend
+    SELECT 'pg_class'::regclass, oid, 0, 'pg_extension'::regclass, 90000, 0, 'e'
+    FROM pg_class WHERE relname LIKE 'of_postgis%'
 """
 
 
@@ -52,6 +72,8 @@ def shop(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     """A database at revision `one`, with tables and rows beside it."""
     with world.new_database() as database, empty_history(tmp_path_factory.mktemp("copied")) as history:
         history.write("one", None, "op.execute('CREATE TABLE a (id int)')", "op.execute('DROP TABLE a')")
+        # Dates are written there as no other database reads them.
+        run_script(database.superuser, f"ALTER DATABASE {database.name} SET datestyle = 'SQL, DMY'")
         runner.apply(history.project, database.direct)
         run_script(database.direct, SHOP)
         yield database, history
@@ -90,22 +112,26 @@ class TestCopyForking:
         assert query(fork.direct, sizes) == [("Order", 400.0), ("customer", 400.0)]
 
     def test_sample_keeps_foreign_keys_true(self, copied: tuple[Database, Fork]) -> None:
-        """As many orders as were asked for, none without its customer, which comes along with it."""
+        """As many orders as were asked for, none without its customer and country, which come along."""
         _, fork = copied
         ((customers, orders, orphans),) = query(
             fork.direct,
             """
-            SELECT (SELECT count(*) FROM customer), count(*), count(*) FILTER (WHERE customer.id IS NULL)
+            SELECT (SELECT count(*) FROM customer), count(*), count(*) FILTER (WHERE code IS NULL)
             FROM sales."Order" LEFT JOIN customer ON customer.id = customer_id
+            LEFT JOIN country ON code = country
             """,
         )
         assert 100 <= customers <= 200
         assert (orders, orphans) == (100, 0)
+        assert query(fork.direct, "SELECT max(since)::text FROM country") == [("2025-12-31",)]
 
     def test_new_rows_do_not_meet_old_ones(self, copied: tuple[Database, Fork]) -> None:
         """Sequences go on where the target's are."""
         _, fork = copied
-        assert query(fork.direct, "INSERT INTO customer (name) VALUES ('new') RETURNING id") == [(401,)]
+        assert query(
+            fork.direct, "INSERT INTO customer (name, country) VALUES ('new', '00') RETURNING id"
+        ) == [(401,)]
 
     def test_application_role_has_its_rights_through_the_pooler(self, copied: tuple[Database, Fork]) -> None:
         """And no more: it cannot write what migrations record."""
@@ -126,13 +152,16 @@ class TestCopyForking:
     def test_kept_copy_stays_until_another_is_made(
         self, shop: tuple[Database, History], tmp_path: Path
     ) -> None:
-        """The way into it is in a file that only its owner reads; an extension that is missing is told."""
+        """The way into it is in a file that only its owner reads; an extension that is missing is told.
+
+        How far an interrupted run came is known there too.
+        """
         database, _ = shop
-        run_script(
-            database.superuser,
-            "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)"
-            " VALUES (90000, 'postgis', 10, 'public'::regnamespace, false, '1')",
-        )
+        run_script(database.superuser, EXTENSION)
+        begun = Step("digest", State.DONE, 1)
+        with psycopg.connect(database.direct.libpq()) as connection:
+            progress.prepare(connection)
+            progress.note(connection, "two", 0, begun, undoing=False)
         said: list[str] = []
         copies = CopyForking(tmp_path, APPLICATION)
         with copies(origin(database, said, keep=True)) as kept:
@@ -141,7 +170,13 @@ class TestCopyForking:
         assert said[-1] == f"The copy stays until another is made; the way into it is in {folder / 'url'}"
         assert (folder / "url").stat().st_mode & 0o777 == 0o600
         assert query(DirectUrl.parse((folder / "url").read_text()), "SELECT count(*) FROM customer") == [(0,)]
-        run_script(database.superuser, "DELETE FROM pg_extension WHERE oid = 90000")
+        with psycopg.connect(DirectUrl.parse((folder / "url").read_text()).libpq()) as connection:
+            assert progress.load(connection) == {"two": {0: begun}}
+        run_script(
+            database.superuser,
+            "DELETE FROM bough_progress; DELETE FROM pg_depend WHERE refobjid = 90000; DROP TABLE of_postgis;"
+            "DELETE FROM pg_extension WHERE oid = 90000",
+        )
         with copies(origin(database)):
             assert not folder.exists()
 
