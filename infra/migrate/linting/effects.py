@@ -92,6 +92,7 @@ class Change(StrEnum):
     INSERT = "insert"
     TRUNCATE = "truncate"
     REWRITE = "rewrite"
+    REFRESH = "refresh beside readers"
     LOCK = "lock"
     MAINTAIN = "maintain"
 
@@ -113,6 +114,11 @@ class Effect:
     mode: str
     work: Work = Work.INSTANT
     detail: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether others cannot write meanwhile, or not even read; only REFRESH writes to its view."""
+        return self.mode in BLOCKING and self.change is not Change.REFRESH
 
 
 @dataclass(frozen=True, slots=True)

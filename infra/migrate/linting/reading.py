@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.migrate.findings import Finding, Verdict
-from infra.migrate.linting.effects import BLOCKING, EXCLUSIVE, Change, Effect, Statement, Work, short
+from infra.migrate.linting.effects import Effect, Statement, Work, short
 from infra.migrate.linting.statements import read as read_statement
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ class Read:
     def works_long(self, tables: Tables) -> Effect | None:
         """Return the effect by which it does work on a large table that blocks others meanwhile."""
         for effect in self.statement.effects:
-            # REFRESH … CONCURRENTLY keeps out only those who write to a materialized view: nobody does.
-            blocks = effect.mode in BLOCKING and (effect.change, effect.mode) != (Change.REWRITE, EXCLUSIVE)
-            if effect.work is not Work.INSTANT and blocks and tables.is_large(effect.relation):
+            if effect.work is not Work.INSTANT and effect.blocks and tables.is_large(effect.relation):
                 return effect
         return None
 

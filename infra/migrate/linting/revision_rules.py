@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.migrate.findings import Verdict
 from infra.migrate.linting.cursor import Cursor
-from infra.migrate.linting.effects import ACCESS_EXCLUSIVE, BLOCKING, Change, Work, short
+from infra.migrate.linting.effects import ACCESS_EXCLUSIVE, Change, Work, short
 from infra.migrate.linting.scanner import Kind
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _work_under_lock(reading: Reading, statements: Sequence[Read], tables: Table
             # What follows waits for the same table: once is enough.
             return
         for effect in at.statement.effects:
-            if effect.mode in BLOCKING and tables.is_large(effect.relation):
+            if effect.blocks and tables.is_large(effect.relation):
                 held.setdefault(effect.relation, (at.sql.line, effect.mode))
 
 
@@ -99,7 +99,7 @@ def _denied(mode: str) -> str:
 def _waits_under_lock(reading: Reading, statements: Sequence[Read], tables: Tables) -> Iterator[Finding]:
     held: set[str] = set()
     for at in statements:
-        effects = [e for e in at.statement.effects if e.mode in BLOCKING and tables.is_large(e.relation)]
+        effects = [e for e in at.statement.effects if e.blocks and tables.is_large(e.relation)]
         waits_for = sorted({short(each.relation) for each in effects if each.relation not in held})
         if held and waits_for:
             message = f"waits for {', '.join(waits_for)} while it keeps {', '.join(sorted(map(short, held)))}"
@@ -146,7 +146,7 @@ def _added_value(at: Read) -> set[str]:
 def data_with_schema(reading: Reading, tables: Tables) -> Iterator[Finding]:
     """Yield rows of existing tables that are changed where existing tables are altered, too."""
     alters = any(
-        each.change not in _DATA and each.mode in BLOCKING and tables.is_large(each.relation)
+        each.change not in _DATA and each.blocks and tables.is_large(each.relation)
         for at in reading.statements
         for each in at.statement.effects
     )

@@ -212,8 +212,10 @@ def _lock(cursor: Cursor, _schema: Schema) -> Iterator[Effect]:
 
 def _refresh(cursor: Cursor, _schema: Schema) -> Iterator[Effect]:
     cursor.take("MATERIALIZED", "VIEW")
-    mode = EXCLUSIVE if cursor.take("CONCURRENTLY") else ACCESS_EXCLUSIVE
-    yield Effect(Change.REWRITE, cursor.relation(), mode, Work.REWRITE)
+    if cursor.take("CONCURRENTLY"):
+        yield Effect(Change.REFRESH, cursor.relation(), EXCLUSIVE, Work.ROWS)
+    else:
+        yield Effect(Change.REWRITE, cursor.relation(), ACCESS_EXCLUSIVE, Work.REWRITE)
 
 
 def _cluster(cursor: Cursor, _schema: Schema) -> Iterator[Effect]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -139,7 +140,7 @@ class Attempt:
             sent = Sent(
                 statement,
                 found.line,
-                tag=(cursor.statusmessage or "") if answered else "",
+                tags=_tags(cursor) if answered else (),
                 rows=cursor.rowcount if answered else -1,
                 started=started,
                 ended=self._clock.now(),
@@ -150,9 +151,9 @@ class Attempt:
 
     def _add(self, running: RunningRevision, sent: Sent) -> None:
         samples = self._sampler.stop() if sent.transaction is None else []
-        running.add(sent, self._read(sent.tag), samples)
+        running.add(sent, self._read(sent.tags), samples)
 
-    def _read(self, tag: str) -> SessionReading | DatabaseReading | None:
+    def _read(self, tags: tuple[str, ...]) -> SessionReading | DatabaseReading | None:
         """Read what can be read now without a change to what the revision does next."""
         status = self._raw.info.transaction_status
         if self._raw.pgconn.pipeline_status != PipelineStatus.OFF:
@@ -160,10 +161,18 @@ class Attempt:
         if status == TransactionStatus.IDLE:
             return read_database(self._raw)
         # After SET TRANSACTION a question would take the snapshot, and its next SET would be refused.
-        if status == TransactionStatus.INTRANS and tag != "SET":
+        if status == TransactionStatus.INTRANS and set(tags) != {"SET"}:
             return read_session(self._raw)
         return None
 
 
 def _psycopg(connection: sa.Connection) -> Any:
     return connection.connection.driver_connection
+
+
+def _tags(cursor: Cursor) -> tuple[str, ...]:
+    """Return what the server answered to each statement of a message, without counts."""
+    found = [each.statusmessage for each in cursor.results()] or [cursor.statusmessage]
+    if len(found) > 1:
+        cursor.set_result(0)
+    return tuple(re.sub(r"[ \d]+$", "", tag) for tag in found if tag)

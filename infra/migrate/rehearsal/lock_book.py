@@ -39,8 +39,8 @@ class LockBook:
     """The locks of one revision on relations that were there before it.
 
     A lock is noted when it is stronger than what is held on the same relation already. That of an index,
-    or of a sequence that a column owns, is noted when it is stronger than its table's: who uses them
-    locks the table first.
+    of a sequence that a column owns, or of a partition, is noted when it is stronger than its table's: who
+    uses them locks the table first, and who locks a table with a thousand partitions does one thing.
 
     Args:
         relations: What was there before, by OID.
@@ -52,6 +52,8 @@ class LockBook:
         self._relations = relations
         self._rows = rows
         self._held: dict[int, list[_Held]] = {}
+        #: The strongest mode on each relation, noted or not.
+        self._strongest: dict[int, str] = {}
         self._locks: list[Lock] = []
 
     def update(
@@ -80,6 +82,8 @@ class LockBook:
         for oid, mode in held:
             if _STRENGTH.get(mode, 0) > _strength(strongest.get(oid)):
                 strongest[oid] = mode
+        # The last sample may have come after the statement's end.
+        self._strongest = self._strongest | strongest if sampled else strongest
         for oid, mode in strongest.items():
             if oid in self._relations and self._matters(oid, mode, strongest):
                 self._held.setdefault(oid, []).append(_Held(mode, statement, acquired, sampled))
@@ -90,6 +94,16 @@ class LockBook:
             for lock in locks:
                 self._close(oid, lock, now)
         self._held.clear()
+        self._strongest = {}
+
+    def whole(self, oid: int) -> int:
+        """Return what a relation is locked as part of: of a partition the table that it is of."""
+        parent = self._relations[oid].parent
+        while parent is not None and _strength(self._strongest.get(parent)) >= max(
+            _strength(self._strongest.get(oid)), 1
+        ):
+            oid, parent = parent, self._relations[parent].parent
+        return oid
 
     def add_rewrite(self, oid: int, *, statement: int, began: float, ended: float) -> None:
         """Take down the lock that nobody saw: what was written anew was locked, ACCESS EXCLUSIVE."""
@@ -107,7 +121,8 @@ class LockBook:
 
     def _matters(self, oid: int, mode: str, strongest: Mapping[int, str]) -> bool:
         before = max((_STRENGTH[lock.mode] for lock in self._held.get(oid, ())), default=0)
-        owner = self._relations[oid].owner
+        relation = self._relations[oid]
+        owner = relation.parent if relation.owner is None else relation.owner
         table = _strength(strongest.get(owner)) if owner is not None else 0
         return _STRENGTH[mode] > max(before, table)
 

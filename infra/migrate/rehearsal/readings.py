@@ -31,9 +31,10 @@ _COUNTERS: Final = """
         THEN pg_stat_get_numscans(c.oid) + pg_stat_get_xact_numscans(c.oid) ELSE 0 END,
     CASE WHEN c.relkind IN ('r', 'm')
         THEN pg_stat_get_tuples_returned(c.oid) + pg_stat_get_xact_tuples_returned(c.oid) ELSE 0 END,
-    pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_xact_tuples_inserted(c.oid)
+    CASE WHEN c.relkind = 'm' THEN 0 ELSE
+        pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_xact_tuples_inserted(c.oid)
         + pg_stat_get_tuples_updated(c.oid) + pg_stat_get_xact_tuples_updated(c.oid)
-        + pg_stat_get_tuples_deleted(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid)
+        + pg_stat_get_tuples_deleted(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid) END
 """
 
 _WAL: Final = "(pg_current_wal_insert_lsn() - '0/0')::bigint"
@@ -60,6 +61,7 @@ _DATABASE: Final = f"""
         SELECT c.oid::bigint AS oid,
             quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
             coalesce(i.indrelid, d.refobjid)::bigint AS owner,
+            CASE WHEN c.relkind <> 'i' THEN h.inhparent::bigint END AS parent,
             c.relkind = 'i' AND NOT i.indisvalid AS invalid,
             json_build_array(c.oid::bigint, {_COUNTERS}) AS counters
         FROM pg_class AS c
@@ -67,6 +69,7 @@ _DATABASE: Final = f"""
         LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
         LEFT JOIN pg_depend AS d ON c.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = c.oid
             AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+        LEFT JOIN pg_inherits AS h ON h.inhrelid = c.oid AND c.relispartition
         JOIN pg_class AS t ON t.oid = coalesce(i.indrelid, d.refobjid, c.oid)
         WHERE c.relkind IN ({_KINDS}) AND c.relpersistence <> 't' AND c.oid >= 16384::oid
           AND n.nspname NOT IN ('information_schema', 'pg_catalog', 'pg_toast')
@@ -75,7 +78,7 @@ _DATABASE: Final = f"""
     SELECT json_build_array(
         {_WAL},
         pg_database_size(current_database()),
-        (SELECT coalesce(json_agg(json_build_array(oid, name, owner, invalid)), '[]') FROM relation),
+        (SELECT coalesce(json_agg(json_build_array(oid, name, owner, parent, invalid)), '[]') FROM relation),
         (SELECT coalesce(json_agg(counters), '[]') FROM relation)
     ) FROM fresh
 """  # noqa: S608  nothing in it comes from outside
@@ -88,11 +91,13 @@ class Relation:
     Args:
         name: Qualified, quoted where SQL needs it.
         owner: OID of the table that an index is on, or a sequence belongs to.
+        parent: OID of the table that a partition is of.
         invalid: An index that CREATE INDEX CONCURRENTLY left unfinished.
     """
 
     name: str
     owner: int | None
+    parent: int | None
     invalid: bool
 
 
@@ -104,7 +109,8 @@ class Counters:
         file: Its file node; another one means that it was written anew. `None` for one without a file.
         scans: Sequential scans begun.
         read: Rows that those returned.
-        changed: Rows inserted, updated and deleted, rolled back ones too.
+        changed: Rows inserted, updated and deleted, rolled back ones too; nobody waits for those of a
+            materialized view.
     """
 
     file: int | None
@@ -149,7 +155,7 @@ def read_database(connection: Connection) -> DatabaseReading:
         MeasurementError: The server refused.
     """
     wal, size, relations, counters = ask(connection, _DATABASE)
-    found = {oid: Relation(name, owner, invalid) for oid, name, owner, invalid in relations}
+    found = {oid: Relation(*values) for oid, *values in relations}
     return DatabaseReading(wal, size, found, _counters(counters))
 
 

@@ -66,11 +66,13 @@ class Statement:
         started: Seconds.
         seconds: That it ran.
         rows: As the driver counts them; `None` where that means nothing.
-        rewrites: Qualified names of tables and indexes whose files were written anew.
+        rewrites: Qualified names of tables and indexes whose files were written anew; of partitions that
+            were locked with their table, as of all others that count, its name.
         scans: Tables read from end to end.
         wal_bytes: Of WAL written meanwhile; server-wide, so an upper bound.
         transaction: Number of its transaction in the revision, from 0; `None` in autocommit.
-        tag: What the server says that it did, such as `ALTER TABLE`; empty when it failed.
+        tag: What the server says that it did, such as `ALTER TABLE`, or `SET; ALTER TABLE` to two in one
+            message; empty when it failed.
         changed: Rows inserted, updated and deleted in tables that were there before the revision, those
             of triggers, functions and cascades too.
     """
@@ -99,7 +101,7 @@ class RevisionMeasure:
         seconds: Until it was committed.
         statements: In order, the kit's own bookkeeping left out.
         locks: In the order of taking, on tables and views that were there before the revision; of an
-            index, or a sequence that a column owns, only what is stronger than its table's.
+            index, a sequence that a column owns, or a partition, only what is stronger than its table's.
         size_change: Bytes by which the database grew.
         invalid_indexes: Qualified names of indexes that it left unfinished.
     """

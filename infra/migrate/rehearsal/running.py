@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.migrate.rehearsal.lock_book import LockBook
-from infra.migrate.rehearsal.readings import DatabaseReading
+from infra.migrate.rehearsal.readings import DatabaseReading, SessionReading
 from infra.migrate.rehearsal.results import RevisionMeasure, Scan, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.migrate.history import Revision
-    from infra.migrate.rehearsal.readings import Counters, SessionReading
+    from infra.migrate.rehearsal.readings import Counters
     from infra.migrate.rehearsal.sampling import Sample
 
 
@@ -47,7 +46,8 @@ class Sent:
     Args:
         sql: As it was sent.
         line: Of the revision's file.
-        tag: The answer, such as `UPDATE 3`; empty when it failed.
+        tags: The answers, such as `ALTER TABLE`, of one message that may hold several statements; nothing
+            when it failed.
         rows: As the driver counts them; below 0 where that means nothing.
         started: Seconds.
         ended: Seconds.
@@ -56,7 +56,7 @@ class Sent:
 
     sql: str
     line: int | None
-    tag: str
+    tags: tuple[str, ...]
     rows: int
     started: float
     ended: float
@@ -69,12 +69,14 @@ class _Changes:
 
     Args:
         written: OIDs of those that have another file now, tables first.
+        rewrites: Their names; of partitions that were locked with their table, its name.
         scans: What was read.
         rows: Inserted, updated and deleted.
         wal: Bytes.
     """
 
     written: tuple[int, ...] = ()
+    rewrites: tuple[str, ...] = ()
     scans: tuple[Scan, ...] = ()
     rows: int = 0
     wal: int = 0
@@ -127,17 +129,16 @@ class RunningRevision:
             samples: What was seen of its locks meanwhile, outside a transaction.
         """
         index = len(self._statements)
-        tag = re.sub(r"[ \d]+$", "", sent.tag)
-        changes = self._compare(reading, tag) if reading is not None else _Changes()
         for sample in samples:
             self._book.update(sample.held, statement=index, acquired=sample.at, now=sample.at, sampled=True)
+        if isinstance(reading, SessionReading):
+            self._book.update(reading.locks, statement=index, acquired=sent.started, now=sent.ended)
+        changes = self._compare(reading, sent.tags) if reading is not None else _Changes()
         if isinstance(reading, DatabaseReading):
             self.release(sent.ended)
             for oid in changes.written:
                 if self._before.relations[oid].owner not in changes.written:
                     self._book.add_rewrite(oid, statement=index, began=sent.started, ended=sent.ended)
-        elif reading is not None:
-            self._book.update(reading.locks, statement=index, acquired=sent.started, now=sent.ended)
         self._statements.append(
             Statement(
                 index,
@@ -146,11 +147,11 @@ class RunningRevision:
                 sent.started,
                 sent.ended - sent.started,
                 rows=sent.rows if sent.rows >= 0 else None,
-                rewrites=tuple(self._before.relations[oid].name for oid in changes.written),
+                rewrites=changes.rewrites,
                 scans=changes.scans,
                 wal_bytes=changes.wal,
                 transaction=sent.transaction,
-                tag=tag,
+                tag="; ".join(sent.tags),
                 changed=changes.rows,
             )
         )
@@ -174,31 +175,41 @@ class RunningRevision:
             tuple(sorted(invalid)),
         )
 
-    def _compare(self, reading: SessionReading | DatabaseReading, tag: str) -> _Changes:
+    def _compare(self, reading: SessionReading | DatabaseReading, tags: tuple[str, ...]) -> _Changes:
         """Compare with the reading before, and keep this one for the next."""
         relations = self._before.relations
         after = {oid: now for oid, now in reading.counters.items() if oid in self._counters}
         written: list[int] = []
         # A rollback brings the old file back, and TRUNCATE begins an empty one.
-        if not tag.startswith(("ROLLBACK", "TRUNCATE")):
+        if not set(tags) <= {"ROLLBACK", "TRUNCATE TABLE"}:
             written = [oid for oid, now in after.items() if now.file != self._counters[oid].file]
             written.sort(key=lambda oid: (relations[oid].owner is not None, relations[oid].name))
         rows = sum(
             self._sizes.scaled(relations[oid].name, now.changed - self._counters[oid].changed)
             for oid, now in after.items()
         )
-        changes = _Changes(tuple(written), tuple(self._scans(after)), rows, reading.wal - self._wal)
+        changes = _Changes(
+            tuple(written),
+            tuple(dict.fromkeys(map(self._locked_as, written))),
+            tuple(self._scans(after)),
+            rows,
+            reading.wal - self._wal,
+        )
         self._counters |= after
         self._wal = reading.wal
         return changes
 
     def _scans(self, after: Mapping[int, Counters]) -> list[Scan]:
-        found = []
+        found: dict[str, int] = {}
         for oid, now in after.items():
             before, name = self._counters[oid], self._before.relations[oid].name
             rows = self._sizes.scaled(name, now.read - before.read)
             if self._sizes.is_empty(name):
                 rows = (now.scans - before.scans) * self._sizes.rows.get(name, 0)
             if rows > 0:
-                found.append(Scan(name, rows))
-        return sorted(found, key=lambda scan: scan.relation)
+                whole = self._locked_as(oid)
+                found[whole] = found.get(whole, 0) + rows
+        return [Scan(relation, rows) for relation, rows in sorted(found.items())]
+
+    def _locked_as(self, oid: int) -> str:
+        return self._before.relations[self._book.whole(oid)].name

@@ -85,7 +85,7 @@ class Sampler:
         self._thread.start()
 
     def stop(self) -> list[Sample]:
-        """Stop looking, and return what was seen since the start.
+        """Stop looking, and return what was seen since the start: what is held, each time that it changed.
 
         Raises:
             MigrationError: The connection ended meanwhile.
@@ -109,7 +109,10 @@ class Sampler:
         try:
             while True:
                 held = ask(connection, self._query)
-                self._samples.append(Sample(self._clock.now(), frozenset((oid, mode) for oid, mode in held)))
+                sample = Sample(self._clock.now(), frozenset((oid, mode) for oid, mode in held))
+                # A large index takes hours.
+                if not self._samples or self._samples[-1].held != sample.held:
+                    self._samples.append(sample)
                 over = self._over.wait(_PAUSE)
                 if held or over:
                     # Outside a transaction it does nothing.

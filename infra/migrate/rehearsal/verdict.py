@@ -72,9 +72,7 @@ class _Judging:
     def rewrites(self) -> Iterator[Finding]:
         """What has a large table or index written anew."""
         for statement in self._measure.statements:
-            # Sampled ones may have been seen to end before their statement did.
-            locks = (*self._held_in(statement), *self._taken_by(statement))
-            for lock in {each.relation: each for each in locks}.values():
+            for lock in self._held_in(statement):
                 rows = lock.rows or 0
                 if lock.relation in statement.rewrites and rows >= self._settings.large_table:
                     message = (
@@ -207,12 +205,16 @@ class _Judging:
         return [lock for lock in self._locks if lock.statement == statement.index]
 
     def _held_in(self, statement: Statement) -> list[Lock]:
-        """The locks on different relations that are held while a statement runs."""
+        """The locks on different relations that are held while a statement runs, the last of each.
+
+        Sampled ones may have been seen to end before their statement did.
+        """
         ended = statement.started + statement.seconds
         held = {
             lock.relation: lock
             for lock in self._locks
-            if lock.statement <= statement.index and lock.acquired <= ended and lock.released >= ended
+            if lock.statement == statement.index
+            or (lock.statement < statement.index and lock.released >= ended)
         }
         return list(held.values())
 

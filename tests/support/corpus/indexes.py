@@ -89,8 +89,7 @@ MIGRATIONS = (
         "create an index of a partitioned table",
         expand("op.create_index('ix_new', 'events', ['kind'])", DROP),
         linted=("require-concurrent-index-creation",),
-        locks={"events": S, "events_old": S},
-        unread=("events_old",),
+        locks={"events": S},
         **SCAN,
     ),
     migration(

@@ -37,7 +37,7 @@ MIGRATIONS = (
         ),
         verdict=CARE,
         linted=("require-concurrent-partition-detach",),
-        locks={"events": AX, "events_old": AX},
+        locks={"events": AX},
     ),
     migration(
         "detach a partition concurrently",
@@ -55,7 +55,6 @@ MIGRATIONS = (
         expand(
             "op.add_column('events', sa.Column('extra', sa.Integer))", "op.drop_column('events', 'extra')"
         ),
-        locks={"events": AX, "events_old": AX},
-        unread=("events_old",),
+        locks={"events": AX},
     ),
 )

@@ -151,12 +151,17 @@ def predict(history: History, url: DirectUrl) -> Prediction:
     ran = run(history, url)
     judged = [found for each in ran.measures for found in judge(each, history.project.migrate)]
     linted = [found for each in revisions for found in each.findings]
-    effects = (effect for each in revisions for s in each.statements for effect in s.effects)
+    planned = _strongest(
+        (e.relation, e.mode) for each in revisions for s in each.statements for e in s.effects
+    )
+    if planned.get("events") == planned.get("events_old"):
+        # What is measured is told of the table that a partition is locked with.
+        planned.pop("events_old", None)
     return Prediction(
         Verdict.UNSAFE if ran.failure else worst([*judged, *linted]),
         frozenset(found.rule for found in judged),
         frozenset(found.rule for found in linted),
-        _strongest((effect.relation, effect.mode) for effect in effects),
+        planned,
         ran,
     )
 

@@ -127,6 +127,16 @@ class TestJudge:
         assert {finding.verdict for finding in found} == ({verdict} if verdict else set())
         assert all(finding.line == 11 for finding in found)
 
+    def test_tells_of_a_rewrite_under_an_earlier_lock(self) -> None:
+        """A revision of its own would be no safer."""
+        statements = [
+            sent("ALTER TABLE users ADD COLUMN a int"),
+            sent("ALTER TABLE users ALTER b TYPE bigint", 1, rewrites=("public.users",)),
+        ]
+        assert [finding.rule for finding in judged(statements, [lock(held=0.1)])] == [
+            "rewrite-of-large-table"
+        ]
+
     def test_does_not_mind_work_in_another_transaction(self) -> None:
         """The lock is gone by then; and work before it is done without it."""
         many = {"changed": 9_000, "scans": (Scan("public.posts", 1_000_000),)}
