@@ -50,6 +50,9 @@ _WEAKENING: Final = {
 _REPLACED: Final = frozenset({Change.DROP_OTHER, Change.DROP_TRIGGER, Change.DROP_POLICY})
 _DROPPED_KINDS: Final = ("FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "SCHEMA", "EXTENSION")
 
+#: A constraint that is known to hold, and an index that is built anew, do no harm to what was before.
+_NOTHING_TO_UNDO: Final = frozenset({Change.VALIDATE, Change.REFERENCED, Change.REINDEX})
+
 _DATA: Final = frozenset({Change.WRITE, Change.UNBOUNDED_WRITE, Change.INSERT})
 
 
@@ -112,6 +115,9 @@ def _waits_under_lock(reading: Reading, statements: Sequence[Read], tables: Tabl
 
 def way_back(reading: Reading, declared: Declarations) -> Iterator[Finding]:
     """Yield that a revision which does something cannot be undone, and does not say why."""
+    changes = [{effect.change for effect in at.statement.effects} for at in reading.statements]
+    if changes and all(each and each <= _NOTHING_TO_UNDO for each in changes):
+        return
     if declared.does and not declared.undoes and declared.irreversible is None:
         message = "downgrade undoes nothing, and the revision does not say why"
         hint = 'write it, or say: irreversible = "why there is no way back"'

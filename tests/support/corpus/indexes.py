@@ -64,7 +64,7 @@ MIGRATIONS = (
     ),
     migration(
         "rebuild an index",
-        expand(sql("REINDEX INDEX ix_orders_code"), sql("SELECT 1")),
+        expand(sql("REINDEX INDEX ix_orders_code"), "pass"),
         verdict=UNSAFE,
         measured=("scan-under-blocking-lock", "rewrite-of-large-table"),
         linted=("require-concurrent-reindex",),
@@ -74,8 +74,9 @@ MIGRATIONS = (
     ),
     migration(
         "rebuild an index concurrently",
-        expand(in_autocommit("REINDEX INDEX CONCURRENTLY ix_orders_code"), sql("SELECT 1")),
-        locks={"orders": SUX},
+        expand(in_autocommit("REINDEX INDEX CONCURRENTLY ix_orders_code"), "pass"),
+        locks={"orders": SUX, "ix_orders_code": AX},
+        unread=("ix_orders_code",),
     ),
     migration(
         "rename an index",
@@ -94,13 +95,17 @@ MIGRATIONS = (
     ),
     migration(
         "create an index of a partitioned table by its partitions",
-        expand(sql("CREATE INDEX ix_new ON ONLY events (kind)"), DROP),
         expand(
             in_autocommit("CREATE INDEX CONCURRENTLY ix_new_old ON events_old (kind)"),
-            in_autocommit("DROP INDEX IF EXISTS ix_new_old"),
+            in_autocommit("DROP INDEX CONCURRENTLY IF EXISTS ix_new_old"),
         ),
-        expand(sql("ALTER INDEX ix_new ATTACH PARTITION ix_new_old"), sql("SELECT 1")),
-        locks={"events": S, "events_old": SUX, "ix_new": SUX, "ix_new_old": AX},
+        expand(
+            sql(
+                "CREATE INDEX ix_new ON ONLY events (kind)", "ALTER INDEX ix_new ATTACH PARTITION ix_new_old"
+            ),
+            sql("DROP INDEX ix_new", "CREATE INDEX ix_new_old ON events_old (kind)"),
+        ),
+        locks={"events": S, "events_old": SUX, "ix_new_old": AX},
         unread=("ix_new_old",),
     ),
 )

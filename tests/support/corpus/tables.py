@@ -84,7 +84,7 @@ MIGRATIONS = (
     ),
     migration(
         "cluster",
-        expand(sql("CLUSTER orders USING ix_orders_code"), NOTHING),
+        expand(sql("CLUSTER orders USING ix_orders_code"), sql("ALTER TABLE orders SET WITHOUT CLUSTER")),
         locks={"orders": AX},
         rewrites=("orders",),
         **REWRITE,

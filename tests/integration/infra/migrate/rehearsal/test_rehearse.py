@@ -114,6 +114,15 @@ class TestRehearse:
         assert found.outcome is Outcome.FAILED
         assert "after that of two: table public.b is new" in found.detail
 
+    def test_validated_constraint_needs_no_way_back(self, history: History, target: Target) -> None:
+        """That it holds for the old rows, too, takes nothing away."""
+        add = "op.execute('ALTER TABLE a ADD CONSTRAINT positive CHECK (id > 0) NOT VALID')"
+        history.write("two", "one", add, "op.execute('ALTER TABLE a DROP CONSTRAINT positive')")
+        history.write("three", "two", "op.execute('ALTER TABLE a VALIDATE CONSTRAINT positive')")
+        found = run(history, target)
+        assert check(found, "downgrade leaves no trace").outcome is Outcome.PASSED
+        assert found.verdict is Verdict.SAFE
+
     def test_downgrade_that_is_missing_fails(self, history: History, target: Target) -> None:
         """Unless the revision says why there is none, it is unsafe; what else there is to see is seen."""
         history.write("two", "one", "op.execute('CREATE TABLE b (id int)')", "raise NotImplementedError")
