@@ -47,6 +47,6 @@ def drift(*, branch: OnBranch = None, url: OnUrl = None, output_format: Output =
     ]
     if rows or output_format is not OutputFormat.TABLE:
         output.show_rows(rows, output_format, columns=_COLUMNS)
-    output.say(f"{len(rows)} differences" if rows else "No drift")
+    output.say(f"{len(rows)} difference{'s' if len(rows) > 1 else ''}" if rows else "No drift")
     if rows:
         raise typer.Exit(_DIFFERENT)

@@ -271,6 +271,12 @@ class BackfillInvalidError(MigrationError):
     exit_code = 2
 
 
+class BackfillFailedError(MigrationError):
+    """The server ended a backfill; what was committed before stays."""
+
+    code = "BACKFILL_FAILED"
+
+
 class BackfillRunningError(MigrationError):
     """Another process runs the same backfill on the same database."""
 
@@ -279,7 +285,7 @@ class BackfillRunningError(MigrationError):
 
 
 class BackfillEndlessError(MigrationError):
-    """Rows that were changed, or ever new ones, meet the condition of a backfill: it would never end."""
+    """Rows go on meeting the condition of a backfill, or ever new ones do: it would never end."""
 
     code = "BACKFILL_ENDLESS"
     exit_code = 2

@@ -43,7 +43,7 @@ _MAKE: Final = """
     CREATE TABLE IF NOT EXISTS bough_backfill (
         name text PRIMARY KEY,
         relation text NOT NULL,
-        position jsonb,
+        position jsonb NOT NULL,
         rows_done bigint NOT NULL DEFAULT 0,
         started_at timestamptz NOT NULL DEFAULT now(),
         updated_at timestamptz NOT NULL DEFAULT now(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import re
 import tomllib
 from dataclasses import dataclass
@@ -42,6 +44,11 @@ class Definition:
     set: str | None
     where: str
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what it does, in hexadecimal."""
+        return hashlib.sha256(json.dumps([self.set, self.where]).encode()).hexdigest()
+
 
 def folder(project: Project) -> Path:
     """Return where the definitions lie."""
@@ -58,9 +65,12 @@ def read(project: Project, name: str) -> Definition:
 
     Raises:
         BackfillUnknownError: There is no such file.
-        BackfillInvalidError: It cannot be meant; the message names the file and the key.
+        BackfillInvalidError: It cannot be meant; the message names the file, and the key if it is one.
     """
     path = folder(project) / f"{name}.toml"
+    if not _NAME.fullmatch(name) and name in names(project):
+        hint = "rename it: at most 63 lower-case letters, digits, - and _"
+        raise BackfillInvalidError(f"{path} cannot be a backfill's file", hint=hint)
     if not _NAME.fullmatch(name) or not path.is_file():
         known = ", ".join(names(project)) or "none"
         message = f"there is no backfill {name!r} in {folder(project)}"

@@ -33,6 +33,11 @@ class Pace:
     pause: float = PAUSE
     patience: float = 1.0
 
+    @property
+    def first_size(self) -> int:
+        """How many rows the first batch has."""
+        return FIRST if self.rate is None else int(min(max(self.rate, SMALLEST), FIRST))
+
     def next_size(self, size: int, seconds: float) -> int:
         """Return how many rows the batch after one of `size` rows and so many seconds has."""
         wanted = size * self.target / max(seconds, 0.001)

@@ -9,20 +9,21 @@ from __future__ import annotations
 import itertools
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import psycopg
 
 from infra.branches import identity
 from infra.migrate.backfill import state
-from infra.migrate.backfill.pace import FIRST, SMALLEST, Pace
+from infra.migrate.backfill.pace import SMALLEST, Pace
 from infra.migrate.backfill.state import Position
 from infra.migrate.backfill.statements import Change, Statements
 from infra.migrate.connection import open_connection
 from infra.migrate.errors import (
     BackfillBlockedError,
     BackfillEndlessError,
+    BackfillFailedError,
     BackfillInvalidError,
     BackfillRunningError,
 )
@@ -112,40 +113,57 @@ def run(
 
     Raises:
         TargetError: It is another branch, or does not say which.
-        BackfillInvalidError: The server cannot run the definition, or it was begun on another table; nothing
-            was changed.
+        BackfillInvalidError: The server cannot run the definition, or it was begun as another; nothing was
+            changed.
         BackfillRunningError: Another process runs it.
-        BackfillEndlessError: The definition's `where` is met by rows that were changed, or by ever new ones.
+        BackfillEndlessError: The definition's `where` is met by rows that were changed, by those that a
+            trigger keeps, or by ever new ones.
+        BackfillFailedError: The server refused a batch, or ended the connection.
         BackfillBlockedError: Others hold what is left.
-        MigrationError: The database cannot be reached, or ended the connection.
+        MigrationError: The database cannot be reached.
     """
     with open_connection(url, timeouts) as connection:
         found = identity.verify(connection, expected)
         announce(f"→ {found}")
         statements = Statements.of(connection, definition)
-        with _alone(connection, definition.name, lock_wait):
-            begun = state.begin(connection, definition.name, statements.relation, again=again)
-            _check_same(begun, statements)
-            if begun.finished_at is None:
-                _Run(connection, statements, pace, announce, progress, begun.changed).all(begun.position)
-                state.finish(connection, definition.name)
-        return next(each for each in state.states(connection) if each.name == definition.name)
+        try:
+            with _alone(connection, definition.name, lock_wait, announce):
+                begun = state.begin(connection, definition, statements.relation, again=again)
+                _check_same(begun, statements)
+                if begun.finished_at is None:
+                    _Run(connection, statements, pace, announce, progress, begun.changed).all(begun.position)
+                    state.finish(connection, definition.name)
+                else:
+                    announce("It is finished, and nothing was run; --again starts over")
+            return next(each for each in state.states(connection) if each.name == definition.name)
+        except psycopg.Error as error:
+            said = error.diag.message_primary or " ".join(str(error).split())
+            raise BackfillFailedError(
+                f"backfill {definition.name}: {said}",
+                hint="the batches before it stay; with the cause mended, run it again",
+            ) from error
 
 
 def _check_same(begun: state.State, statements: Statements) -> None:
     after = begun.position.after
+    hint = "start over with --again, or choose another name"
     if begun.relation != statements.relation or (after and len(after) != len(statements.key)):
         message = f"backfill {begun.name} was begun on another table or key: {begun.relation}"
-        raise BackfillInvalidError(message, hint="start over with --again, or choose another name")
+        raise BackfillInvalidError(message, hint=hint)
+    if begun.definition != statements.definition.digest:
+        raise BackfillInvalidError(f"backfill {begun.name} was begun with another set or where", hint=hint)
 
 
 @contextmanager
-def _alone(connection: Connection, name: str, wait: float) -> Iterator[None]:
-    key, end = state.lock_key(name), time.monotonic() + wait
+def _alone(connection: Connection, name: str, wait: float, announce: Callable[[str], None]) -> Iterator[None]:
+    key, end, waits = state.lock_key(name), time.monotonic() + wait, False
     while connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone() != (True,):
         if time.monotonic() >= end:
             message = f"backfill {name} is running on this database already"
             raise BackfillRunningError(message, hint="see: bough migrate backfill --list")
+        if not waits:
+            announce(f"Waiting up to {wait:g} s for another run of this backfill")
+            waits = True
         time.sleep(_LOCK_POLL)
     try:
         yield
@@ -162,8 +180,11 @@ class _Run:
     announce: Callable[[str], None]
     progress: Callable[[Progress], None]
     changed: int
-    size: int = FIRST
+    size: int = field(init=False)
     waits: str | None = None
+
+    def __post_init__(self) -> None:
+        self.size = self.pace.first_size
 
     def all(self, position: Position) -> None:
         """Go through the table until a pass has found nothing to change and nothing that others hold."""
@@ -218,7 +239,7 @@ class _Run:
                 return None
             key, rows = end
             change = self.statements.change(self.connection, position.after, key)
-            if change.again:
+            if change.again or change.kept:
                 raise _endless(self.statements, change)
             reached = replace(
                 position,
@@ -257,8 +278,11 @@ class _Run:
 
 
 def _endless(statements: Statements, change: Change) -> BackfillEndlessError:
-    definition = statements.definition
-    message = f"backfill {definition.name}: {change.again} rows still meet its where after they were changed"
-    return BackfillEndlessError(
-        message, hint="let where say what is left to do, so that running it again changes nothing"
+    what, hint = (
+        f"{change.again} rows still meet its where after they were changed",
+        "let where say what is left to do, so that running it again changes nothing",
     )
+    if change.kept:
+        what = f"a trigger keeps {change.kept} rows as they are"
+        hint = "let where leave these rows out, or the trigger let them through"
+    return BackfillEndlessError(f"backfill {statements.definition.name}: {what}", hint=hint)

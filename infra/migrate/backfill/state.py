@@ -12,6 +12,7 @@ from infra.migrate import records
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from infra.migrate.backfill.definition import Definition
     from infra.migrate.backfill.statements import Key
     from infra.migrate.connection import Connection
 
@@ -42,6 +43,7 @@ class State:
     Args:
         name: The definition's.
         relation: The table's qualified name.
+        definition: Digest of the definition that it was begun with.
         position: Where it is.
         changed: Rows that all passes have changed.
         started_at: With time zone, as the others.
@@ -52,6 +54,7 @@ class State:
 
     name: str
     relation: str
+    definition: str
     position: Position
     changed: int
     started_at: datetime
@@ -61,7 +64,7 @@ class State:
 
 
 _STATES: Final = """
-    SELECT name, relation, position, rows_done, started_at, updated_at, finished_at
+    SELECT name, relation, position ->> 'definition', position, rows_done, started_at, updated_at, finished_at
     FROM bough_backfill ORDER BY name
 """
 
@@ -88,6 +91,7 @@ def states(connection: Connection) -> tuple[State, ...]:
         State(
             name,
             relation,
+            definition,
             _position(position),
             changed,
             started,
@@ -95,21 +99,24 @@ def states(connection: Connection) -> tuple[State, ...]:
             finished,
             lock_key(name) in running,
         )
-        for name, relation, position, changed, started, updated, finished in connection.execute(_STATES)
+        for name, relation, definition, position, changed, started, updated, finished in connection.execute(
+            _STATES
+        )
     )
 
 
-def begin(connection: Connection, name: str, relation: str, *, again: bool) -> State:
+def begin(connection: Connection, definition: Definition, relation: str, *, again: bool) -> State:
     """Return where to go on, and take down that it was begun if it was not; `again` starts over."""
     records.make_tables(connection)
     with connection.transaction():
         if again:
-            connection.execute("DELETE FROM bough_backfill WHERE name = %s", (name,))
+            connection.execute("DELETE FROM bough_backfill WHERE name = %s", (definition.name,))
         connection.execute(
-            "INSERT INTO bough_backfill (name, relation) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (name, relation),
+            "INSERT INTO bough_backfill (name, relation, position) VALUES (%s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (definition.name, relation, json.dumps({"definition": definition.digest})),
         )
-    return next(state for state in states(connection) if state.name == name)
+    return next(state for state in states(connection) if state.name == definition.name)
 
 
 def advance(connection: Connection, name: str, position: Position, changed: int) -> None:
@@ -122,8 +129,8 @@ def advance(connection: Connection, name: str, position: Position, changed: int)
         "skipped": position.skipped,
     }
     connection.execute(
-        "UPDATE bough_backfill SET position = %s, rows_done = rows_done + %s, updated_at = clock_timestamp()"
-        " WHERE name = %s",
+        "UPDATE bough_backfill SET position = position || %s, rows_done = rows_done + %s,"
+        " updated_at = clock_timestamp() WHERE name = %s",
         (json.dumps(document), changed, name),
     )
 
@@ -135,8 +142,8 @@ def finish(connection: Connection, name: str) -> None:
     )
 
 
-def _position(document: dict[str, object] | None) -> Position:
-    if document is None:
+def _position(document: dict[str, object]) -> Position:
+    if "pass" not in document:
         return Position()
     after = document["after"]
     numbers = {name: int(str(document[name])) for name in ("seen", "changed", "skipped")}

@@ -40,11 +40,13 @@ class Change:
     Args:
         changed: Rows changed or deleted.
         skipped: Rows that still have to be changed, but were locked by others.
+        kept: Rows that were to be changed, and that a trigger kept as they are.
         again: Rows that were changed, and still have to be as the definition says it.
     """
 
     changed: int
     skipped: int
+    kept: int
     again: int
 
 
@@ -70,6 +72,8 @@ class Statements:
     def of(cls, connection: Connection, definition: Definition) -> Self:
         """Look the table up, and let the server read the definition; nothing is changed.
 
+        From then on the session fails where row-level security would hide rows from it.
+
         Raises:
             BackfillInvalidError: There is no such table, it has no primary key, or the SQL is wrong.
             BackfillBlockedError: Others have locked the whole table.
@@ -78,22 +82,37 @@ class Statements:
             row = connection.execute(_TABLE, (definition.table,)).fetchone()
         except psycopg.Error as error:
             raise _invalid(definition, f"table {definition.table!r}", error) from None
-        if row is None or row[2] not in {"r", "p"}:
+        if row is None:
             message = f"backfill {definition.name}: there is no table {definition.table!r}"
             raise BackfillInvalidError(message, hint="is the revision applied that makes it?")
-        oid, relation, _, rows, key = row
+        oid, relation, kind, rows, key = row
+        if kind not in {"r", "p"}:
+            message = f"backfill {definition.name}: {relation} is no table"
+            raise BackfillInvalidError(message, hint="name the table that has the rows")
         if not key:
             message = f"backfill {definition.name}: {relation} has no primary key to go along"
             raise BackfillInvalidError(message, hint="add one, or change its rows in a revision")
         statements = cls(definition, relation, oid, rows, tuple((name, type_) for name, type_ in key))
         try:
-            statements.plan(connection, None, 1)
+            connection.execute("SET row_security = off")
+            statements.check(connection)
         except psycopg.errors.LockNotAvailable:
             message = f"backfill {definition.name}: {relation} is locked by other sessions"
             raise BackfillBlockedError(message, hint="run this again when they have ended") from None
         except psycopg.Error as error:
             raise _invalid(definition, "its set or where", error) from None
         return statements
+
+    def check(self, connection: Connection) -> None:
+        """Let the server read the statements.
+
+        Raises:
+            psycopg.Error: It cannot, or may not run them.
+        """
+        # Without the parentheses that it has elsewhere: one too many in it would end those.
+        alone = sql.SQL("EXPLAIN SELECT FROM {} WHERE {}")
+        connection.execute(alone.format(_text(self.relation), _text(self.definition.where)), _values())
+        self.plan(connection, None, 1)
 
     def end_of_batch(self, connection: Connection, after: Key | None, size: int) -> tuple[Key, int] | None:
         """Return the last key of the next `size` rows, and how many they are; `None` at the table's end."""
@@ -120,8 +139,8 @@ class Statements:
         Nothing is waited for while rows are locked, so no writer can be brought into a deadlock.
         """
         values = _values(after, end)
-        changed, again, found = _row(connection.execute(self._change(after, end), values).fetchone())
-        return Change(changed, found - changed, again)
+        changed, again, locked, found = _row(connection.execute(self._change(after, end), values).fetchone())
+        return Change(changed, skipped=found - locked, kept=locked - changed, again=again)
 
     def matching(self, connection: Connection) -> int:
         """Count the rows that have to be changed; reads the whole table."""
@@ -167,6 +186,7 @@ class Statements:
         # Counted as of the statement's beginning, which does not see its own changes.
         return batch + sql.SQL(
             ", bough_change (again) AS ({change}) SELECT count(*), count(*) FILTER (WHERE again),"
+            " (SELECT count(*) FROM bough_batch),"
             " (SELECT count(*) FROM {table} WHERE {range} AND ({where}\n)) FROM bough_change"
         ).format(change=change, table=table, range=self._range(after, end), where=where)
 

@@ -18,6 +18,7 @@ from infra.migrate.backfill.state import Position, states
 from infra.migrate.errors import (
     BackfillBlockedError,
     BackfillEndlessError,
+    BackfillFailedError,
     BackfillInvalidError,
     BackfillRunningError,
     PooledUrlRefusedError,
@@ -111,7 +112,9 @@ class TestRun:
         make(empty_database, 10)
         first = run_here(empty_database)
         run_script(empty_database.direct, "UPDATE things SET done = false")
-        assert run_here(empty_database) == first
+        said: list[str] = []
+        assert run_here(empty_database, announce=said.append) == first
+        assert said[1:] == ["It is finished, and nothing was run; --again starts over"]
         assert run_here(empty_database, again=True).changed == 10
 
     def test_refuses_to_go_on_in_another_table(self, empty_database: Database) -> None:
@@ -124,6 +127,14 @@ class TestRun:
             run_here(empty_database, other)
         run_script(empty_database.direct, "ALTER TABLE others DISABLE TRIGGER USER")
         assert run_here(empty_database, other, again=True).changed == 10
+
+    def test_refuses_to_go_on_as_something_else(self, empty_database: Database) -> None:
+        """What is finished, or half done, was another change."""
+        make(empty_database, 10)
+        run_here(empty_database)
+        other = defined(set="done = true, times = 7", where="times < 7")
+        with pytest.raises(BackfillInvalidError, match="was begun with another set or where"):
+            run_here(empty_database, other)
 
     @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.prove)])
     def test_loses_and_repeats_nothing_when_killed(self, empty_database: Database, kills: int) -> None:
@@ -233,13 +244,47 @@ class TestRun:
             run_here(empty_database, defined(where="id > 0"))
         assert times(empty_database) == {0: 100}
 
+    def test_refuses_rows_that_a_trigger_keeps(self, empty_database: Database) -> None:
+        """No session holds them, and no run would ever change them."""
+        make(empty_database, 100)
+        run_script(
+            empty_database.direct,
+            "CREATE OR REPLACE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN IF NEW.id > 30 THEN RETURN NULL; END IF; RETURN NEW; END'",
+        )
+        with pytest.raises(BackfillEndlessError, match="a trigger keeps 90 rows as they are"):
+            run_here(empty_database)
+
+    def test_refuses_rows_that_it_may_not_see(self, empty_database: Database) -> None:
+        """Row-level security would hide them, and the backfill be finished without them."""
+        make(empty_database, 10)
+        run_script(
+            empty_database.superuser,
+            "ALTER TABLE things ENABLE ROW LEVEL SECURITY; GRANT ALL ON things TO bough_app",
+        )
+        run_script(empty_database.direct, "ALTER TABLE things FORCE ROW LEVEL SECURITY")
+        with pytest.raises(BackfillInvalidError, match="row-level security policy"):
+            run_here(empty_database)
+
+    def test_says_what_the_server_refused(self, empty_database: Database) -> None:
+        """A value that a row cannot have: batches before it stay, and so does the record of them."""
+        make(empty_database, 1000)
+        failing = defined(set="done = (1 / (id - 3000) < 1)")
+        with pytest.raises(BackfillFailedError, match="backfill mark: division by zero") as caught:
+            run_here(empty_database, failing)
+        assert "run it again" in (caught.value.hint or "")
+        assert query(empty_database.direct, "SELECT count(*) FROM things WHERE done") == [(500,)]
+        run_script(empty_database.direct, "DELETE FROM things WHERE id = 3000")
+        assert run_here(empty_database, failing).changed == 999
+
     @pytest.mark.parametrize(
         ("changes", "said"),
         [
             ({"table": "nothing"}, "there is no table 'nothing'"),
             ({"table": "a.b.c.d"}, "cannot read table"),
             ({"table": "keyless"}, "public.keyless has no primary key"),
-            ({"table": "seen"}, "there is no table 'seen'"),
+            ({"table": "seen"}, "public.seen is no table"),
+            ({"where": "NOT done) OR (NOT done"}, "syntax error"),
             ({"set": "nope = 1"}, 'column "nope"'),
             ({"where": "nope"}, 'column "nope" does not exist'),
             ({"where": "done AND"}, "syntax error"),
@@ -257,10 +302,11 @@ class TestRun:
         """A second one of its name is refused, another name is not."""
         make(empty_database, 1000)
         refused: list[str] = []
+        said: list[str] = []
 
         def second(_progress: Progress) -> None:
             with pytest.raises(BackfillRunningError) as caught:
-                run_here(empty_database, lock_wait=0)
+                run_here(empty_database, lock_wait=0.1, announce=said.append)
             refused.append(str(caught.value))
             with psycopg.connect(empty_database.direct.libpq()) as connection:
                 (found,) = states(connection)
@@ -269,6 +315,7 @@ class TestRun:
 
         run_here(empty_database, progress=second)
         assert set(refused) == {"backfill mark is running on this database already"}
+        assert said[1] == "Waiting up to 0.1 s for another run of this backfill"
         assert times(empty_database) == {1: 1000}
 
     def test_keeps_to_a_rate(self, empty_database: Database) -> None:

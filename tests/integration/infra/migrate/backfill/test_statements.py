@@ -29,7 +29,8 @@ class TestStatements:
             connection.pgconn.trace(trace.fileno())
             end = statements.end_of_batch(connection, ("3",), 900)
             assert end == (("2703",), 900)
-            assert statements.change(connection, ("3",), end[0]) == Change(changed=900, skipped=0, again=0)
+            done = Change(changed=900, skipped=0, kept=0, again=0)
+            assert statements.change(connection, ("3",), end[0]) == done
             connection.pgconn.untrace()
             trace.seek(0)
             lines = [line.split("\t") for line in trace.read().splitlines()]

@@ -71,6 +71,12 @@ class TestRead:
             read(project, name)
         assert caught.value.hint == "there are: fill"
 
+    def test_refuses_a_file_that_nobody_could_name(self, project: Project) -> None:
+        """A list of all would leave it out, and its author wonder."""
+        write(project, "", "Fill it")
+        with pytest.raises(BackfillInvalidError, match=r"Fill it\.toml cannot be"):
+            read(project, "Fill it")
+
 
 class TestNames:
     """`names`."""

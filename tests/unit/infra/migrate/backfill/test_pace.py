@@ -41,3 +41,4 @@ class TestPace:
     def test_batches_are_no_larger_than_a_second_of_the_rate(self) -> None:
         """So it does not come in bursts."""
         assert Pace(rate=50).next_size(5000, 0.001) == 50
+        assert (Pace().first_size, Pace(rate=50).first_size, Pace(rate=1).first_size) == (500, 50, 10)
