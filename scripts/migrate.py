@@ -97,7 +97,7 @@ def apply(
             expected=target.expected,
             announce=output.say,
             revision=revision,
-            guard=memory.guard(allow_unsafe=allow_unsafe) if required else None,
+            guard=memory.guard(project, allow_unsafe=allow_unsafe) if required else None,
         )
     _show(target.url, report, "Applied", output_format)
     if report.held_back and revision != "head":

@@ -6,17 +6,22 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from psycopg.rows import tuple_row
 
 from infra.migrate.catalog_query import QUERY, SETTINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import psycopg
 
 #: As `pg_identify_object` names it, and as people do.
-_KINDS = {"table column": "column", "table constraint": "constraint"}
+_KINDS: Final = {"table column": "column", "table constraint": "constraint"}
+
+#: Differences that a line names.
+_LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,6 +66,20 @@ class Catalog:
         """SHA-256 of it all, in hexadecimal; equal for equal schemas on servers of one version."""
         rows = [(thing.kind, thing.name, thing.properties) for thing in self.things]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def to_json(self) -> list[list[Any]]:
+        """Return it as JSON can hold it."""
+        return [[thing.kind, thing.name, thing.parent, thing.properties] for thing in self.things]
+
+    @classmethod
+    def from_json(cls, things: list[list[Any]]) -> Self:
+        """Return what `to_json` has written."""
+        return cls(
+            tuple(
+                Thing(kind, name, parent, tuple((key, value) for key, value in properties))
+                for kind, name, parent, properties in things
+            )
+        )
 
     @cached_property
     def by_name(self) -> dict[tuple[str, str], Thing]:
@@ -135,6 +154,12 @@ def differences(old: Catalog, new: Catalog) -> tuple[Difference, ...]:
         elif before != after:
             found += _changed(before, after)
     return tuple(found)
+
+
+def listed(found: Sequence[object]) -> str:
+    """Return the first of some differences in one line, and how many more there are."""
+    more = len(found) - _LISTED
+    return "; ".join(map(str, found[:_LISTED])) + (f"; and {more} more" if more > 0 else "")
 
 
 def _one_sided(before: Thing | None, after: Thing | None, old: Catalog, new: Catalog) -> list[Difference]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from infra.branches import identity
 from infra.branches.errors import NotSupportedError
 from infra.branches.provider import BranchSpec
-from infra.migrate import catalog, phases, records, runner
+from infra.migrate import phases, records, runner
 from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.errors import ContractRefusedError, RehearsalMissingError, RehearsalStaleError
 from infra.migrate.history import History, alembic_config
@@ -68,7 +68,6 @@ class ContractReport:
 class _Found:
     identity: BranchIdentity
     allowed: phases.Allowed
-    wanted: tuple[memory.Step, ...]
     before: str | None
 
 
@@ -107,7 +106,7 @@ def apply(
     if found.allowed.held_back and not found.allowed.run:
         raise ContractRefusedError(found.allowed.why or "")
     if contracts and found.before is not None:
-        guard = memory.guard(allow_unsafe=allow_unsafe)
+        guard = memory.guard(project, allow_unsafe=allow_unsafe)
         _have_rehearsed(project, target, found, announce, allow_unsafe=allow_unsafe, code=code)
         restore_point = _keep(found.identity, contracts[0].id, provider, consent, announce)
     report = runner.apply(
@@ -132,9 +131,7 @@ def _look(project: Project, target: Target, revision: str) -> _Found:
             live=records.live_release(connection),
             contract=True,
         )
-        schema = catalog.snapshot(connection).digest
-    wanted = memory.steps(allowed.run, versions, [schema]) if allowed.run else ()
-    return _Found(who, allowed, wanted, memory.base_of(versions))
+    return _Found(who, allowed, memory.base_of(versions))
 
 
 def _have_rehearsed(
@@ -147,18 +144,16 @@ def _have_rehearsed(
     code: bool,
 ) -> None:
     """Make sure that a rehearsal holds which went up, down and up again."""
+    require = memory.guard(project, allow_unsafe=allow_unsafe)
     try:
-        _require(target, found, allow_unsafe=allow_unsafe)
+        with open_connection(target.url, TIMEOUTS) as connection:
+            require(connection, found.allowed.run)
     except (RehearsalMissingError, RehearsalStaleError) as error:
         announce(f"{error}: rehearsing now")
         last = found.allowed.run[-1].id
         rehearse(project, target, announce=announce, revision=last, contract=True, code=code)
-        _require(target, found, allow_unsafe=allow_unsafe)
-
-
-def _require(target: Target, found: _Found, *, allow_unsafe: bool) -> None:
-    with open_connection(target.url, TIMEOUTS) as connection:
-        memory.require(found.wanted, records.rehearsals(connection), allow_unsafe=allow_unsafe)
+        with open_connection(target.url, TIMEOUTS) as connection:
+            require(connection, found.allowed.run)
 
 
 def _keep(

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.types.json import Jsonb
 
+from infra.migrate.catalog import Catalog
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from infra.migrate.connection import Connection
 
-TABLES: Final = ("bough_rehearsal", "bough_release", "bough_backfill", "bough_progress")
-
-#: Rehearsals, of which the newest that fits decides.
-_LOOKED_AT: Final = 100
+#: Rehearsals that are kept: of those that fit, the newest decides.
+_KEPT: Final = 100
 
 _MAKE: Final = """
     CREATE TABLE IF NOT EXISTS bough_rehearsal (
@@ -32,6 +32,10 @@ _MAKE: Final = """
         steps jsonb NOT NULL,
         report jsonb NOT NULL,
         rehearsed_at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE IF NOT EXISTS bough_schema (
+        digest text PRIMARY KEY,
+        things jsonb NOT NULL
     );
     CREATE TABLE IF NOT EXISTS bough_release (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -66,18 +70,31 @@ _MAKE: Final = """
         FOR grantee IN
             SELECT DISTINCT acl.grantee FROM pg_class, aclexplode(relacl) AS acl
             WHERE oid IN (
-                'bough_rehearsal'::regclass, 'bough_release'::regclass, 'bough_backfill'::regclass,
-                'bough_progress'::regclass
+                'bough_rehearsal'::regclass, 'bough_schema'::regclass, 'bough_release'::regclass,
+                'bough_backfill'::regclass, 'bough_progress'::regclass
             )
               AND acl.grantee NOT IN (0, relowner)
         LOOP
-            EXECUTE 'REVOKE ALL ON bough_rehearsal, bough_release, bough_backfill, bough_progress FROM '
-                || grantee;
-            EXECUTE 'GRANT SELECT ON bough_rehearsal, bough_release, bough_backfill, bough_progress TO '
-                || grantee;
+            EXECUTE 'REVOKE ALL ON bough_rehearsal, bough_schema, bough_release, bough_backfill,'
+                'bough_progress FROM ' || grantee;
+            EXECUTE 'GRANT SELECT ON bough_rehearsal, bough_schema, bough_release, bough_backfill,'
+                'bough_progress TO ' || grantee;
         END LOOP;
     END
     $$
+"""
+
+#: All but the newest rehearsals, and the schemas that none of those has seen.
+_FORGET: Final = """
+    WITH old AS (
+        DELETE FROM bough_rehearsal
+        WHERE id <= (SELECT id FROM bough_rehearsal ORDER BY id DESC OFFSET %s LIMIT 1)
+        RETURNING id
+    )
+    DELETE FROM bough_schema WHERE EXISTS (SELECT FROM old) AND digest NOT IN (
+        SELECT step ->> 'schema' FROM bough_rehearsal, jsonb_array_elements(steps) AS step
+        WHERE step ->> 'schema' IS NOT NULL AND id NOT IN (SELECT id FROM old)
+    )
 """
 
 
@@ -140,16 +157,14 @@ def record_release(
 
 def applied_revisions(connection: Connection) -> frozenset[str]:
     """Return the ids in `bough_revision`; none where the kit has never migrated."""
-    row = connection.execute("SELECT to_regclass('bough_revision') IS NULL").fetchone()
-    if row is None or row[0]:
+    if not _is_there(connection, "bough_revision"):
         return frozenset()
     return frozenset(revision for (revision,) in connection.execute("SELECT id FROM bough_revision"))
 
 
 def live_release(connection: Connection) -> Release | None:
     """Return the code that is live, `None` when nobody has ever said so."""
-    row = connection.execute("SELECT to_regclass('bough_release') IS NULL").fetchone()
-    if row is None or row[0]:
+    if not _is_there(connection, "bough_release"):
         return None
     row = connection.execute(
         "SELECT head, revisions, artifact, live_at FROM bough_release ORDER BY id DESC LIMIT 1"
@@ -158,30 +173,53 @@ def live_release(connection: Connection) -> Release | None:
 
 
 def record_rehearsal(
-    connection: Connection, remembered: Mapping[str, Any], report: Mapping[str, Any]
+    connection: Connection,
+    remembered: Mapping[str, Any],
+    report: Mapping[str, Any],
+    schemas: Iterable[Catalog],
 ) -> None:
-    """Keep a rehearsal.
+    """Keep a rehearsal, and forget the oldest.
 
     Args:
-        connection: To the target.
+        connection: To the target, in autocommit.
         remembered: Its `fingerprint`, `base`, `head`, `verdict` and `steps`.
         report: All of it, as `report.to_json` has it.
+        schemas: Those whose digests its steps have: they tell what has changed since.
     """
     make_tables(connection)
-    connection.execute(
-        "INSERT INTO bough_rehearsal (fingerprint, base, head, verdict, steps, report) VALUES"
-        " (%(fingerprint)s, %(base)s, %(head)s, %(verdict)s, %(steps)s, %(report)s)",
-        {**remembered, "steps": Jsonb(remembered["steps"]), "report": Jsonb(report)},
-    )
+    with connection.transaction():
+        for schema in schemas:
+            connection.execute(
+                "INSERT INTO bough_schema VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                (schema.digest, Jsonb(schema.to_json())),
+            )
+        connection.execute(
+            "INSERT INTO bough_rehearsal (fingerprint, base, head, verdict, steps, report) VALUES"
+            " (%(fingerprint)s, %(base)s, %(head)s, %(verdict)s, %(steps)s, %(report)s)",
+            {**remembered, "steps": Jsonb(remembered["steps"]), "report": Jsonb(report)},
+        )
+        connection.execute(_FORGET, (_KEPT,))
+
+
+def schema(connection: Connection, digest: str) -> Catalog | None:
+    """Return a schema that a rehearsal has seen; `None` when that was forgotten."""
+    if not _is_there(connection, "bough_schema"):
+        return None
+    row = connection.execute("SELECT things FROM bough_schema WHERE digest = %s", (digest,)).fetchone()
+    return Catalog.from_json(row[0]) if row else None
 
 
 def rehearsals(connection: Connection) -> tuple[RememberedRehearsal, ...]:
     """Return the newest rehearsals that the database keeps, newest first."""
-    row = connection.execute("SELECT to_regclass('bough_rehearsal') IS NULL").fetchone()
-    if row is None or row[0]:
+    if not _is_there(connection, "bough_rehearsal"):
         return ()
     rows = connection.execute(
         "SELECT fingerprint, verdict, steps, rehearsed_at FROM bough_rehearsal ORDER BY id DESC LIMIT %s",
-        (_LOOKED_AT,),
+        (_KEPT,),
     ).fetchall()
     return tuple(RememberedRehearsal(*row) for row in rows)
+
+
+def _is_there(connection: Connection, table: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
+    return row is not None and row[0]

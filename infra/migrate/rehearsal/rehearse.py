@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.branches import identity
 from infra.errors import InfraError
@@ -20,7 +20,7 @@ from infra.migrate.rehearsal import memory
 from infra.migrate.rehearsal.fork import Origin
 from infra.migrate.rehearsal.outlook import look
 from infra.migrate.rehearsal.performance import Performance
-from infra.migrate.rehearsal.results import Outcome, Rehearsal
+from infra.migrate.rehearsal.results import Rehearsal
 from infra.migrate.report import to_json
 from infra.migrate.runner import TIMEOUTS
 
@@ -78,7 +78,9 @@ def rehearse(
             fork = stack.enter_context(target.fork(Origin(target.url, outlook.identity, keep, announce)))
         performance.run(fork, code=code)
     results = performance.results()
-    taken = memory.steps(outlook.plan, outlook.versions, performance.digests)
+    seen = performance.schemas
+    digests = [schema.digest if schema is not None else None for schema in seen]
+    taken = memory.steps(project, outlook.plan, outlook.versions, digests)
     rehearsal = Rehearsal(
         target=outlook.identity,
         fork=fork.kind,
@@ -91,34 +93,32 @@ def rehearse(
         checks=tuple(performance.checks),
         traffic=performance.traffic,
     )
-    _remember(project, target, rehearsal, taken, announce)
+    remembered = _remembered(rehearsal, taken)
+    try:
+        with open_connection(target.url, TIMEOUTS) as connection:
+            identity.verify(connection, rehearsal.target)
+            report = to_json(rehearsal, project.root)
+            records.record_rehearsal(connection, remembered, report, filter(None, seen))
+    except InfraError as error:
+        # The report is worth having all the same.
+        announce(f"The target will not remember this rehearsal: {error}")
     return rehearsal
 
 
-def _remember(
-    project: Project,
-    target: Target,
-    rehearsal: Rehearsal,
-    taken: tuple[Step, ...],
-    announce: Callable[[str], None],
-) -> None:
-    # What failed as a whole speaks against each of them.
-    failed = any(check.outcome is Outcome.FAILED for check in rehearsal.checks) or (
-        rehearsal.traffic is not None and bool(rehearsal.traffic.errors)
-    )
-    verdicts = [Verdict.UNSAFE if failed else revision.verdict for revision in rehearsal.revisions]
-    judged = (replace(step, verdict=verdict.value) for step, verdict in zip(taken, verdicts, strict=True))
-    remembered = {
+def _remembered(rehearsal: Rehearsal, taken: tuple[Step, ...]) -> dict[str, Any]:
+    steps = [
+        replace(
+            step,
+            # What failed as a whole speaks against each of them.
+            verdict=(Verdict.UNSAFE if rehearsal.failed else result.verdict).value,
+            rows={lock.relation: lock.rows for lock in result.measure.locks if lock.rows is not None},
+        )
+        for step, result in zip(taken, rehearsal.revisions, strict=True)
+    ]
+    return {
         "fingerprint": rehearsal.fingerprint,
         "base": rehearsal.base,
         "head": rehearsal.head,
         "verdict": rehearsal.verdict.value,
-        "steps": [asdict(step) for step in judged],
+        "steps": [asdict(step) for step in steps],
     }
-    try:
-        with open_connection(target.url, TIMEOUTS) as connection:
-            identity.verify(connection, rehearsal.target)
-            records.record_rehearsal(connection, remembered, to_json(rehearsal, project.root))
-    except InfraError as error:
-        # The report is worth having all the same.
-        announce(f"The target will not remember this rehearsal: {error}")

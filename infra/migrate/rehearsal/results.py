@@ -211,10 +211,15 @@ class Rehearsal:
     traffic: TrafficResult | None = None
 
     @property
-    def verdict(self) -> Verdict:
-        """The worst of its revisions; a failed check or an error that clients saw is unsafe."""
+    def failed(self) -> bool:
+        """Whether a check failed, or clients saw an error."""
         failed = any(check.outcome is Outcome.FAILED for check in self.checks)
-        if failed or (self.traffic is not None and self.traffic.errors):
+        return failed or (self.traffic is not None and bool(self.traffic.errors))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its revisions; one that failed is unsafe."""
+        if self.failed:
             return Verdict.UNSAFE
         verdicts = (revision.verdict for revision in self.revisions)
         return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.SAFE)

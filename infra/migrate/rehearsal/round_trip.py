@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from infra.migrate import catalog, runner
-from infra.migrate.catalog import differences
+from infra.migrate.catalog import differences, listed
 from infra.migrate.connection import open_connection
 from infra.migrate.errors import MigrationError
 from infra.migrate.rehearsal.results import Check, Outcome
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 DOWN: Final = "downgrade leaves no trace"
 AGAIN: Final = "second upgrade makes the same schema"
-
-#: Differences that a check's detail lists.
-_LISTED: Final = 5
 
 
 @dataclass(slots=True)
@@ -131,9 +128,3 @@ def look(fork: Fork) -> Catalog:
     """Return a fork's schema."""
     with open_connection(fork.direct, runner.TIMEOUTS) as connection:
         return catalog.snapshot(connection)
-
-
-def listed(found: Sequence[object]) -> str:
-    """Return the first of them in one line."""
-    more = len(found) - _LISTED
-    return "; ".join(map(str, found[:_LISTED])) + (f"; and {more} more" if more > 0 else "")
