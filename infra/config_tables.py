@@ -76,10 +76,16 @@ class SmokeSettings:
     """`[tool.bough.smoke]`: what must answer with success before a version is given traffic.
 
     Args:
-        checks: Paths that are asked with GET; a 2xx passes.
+        checks: Paths that are asked with GET; a 2xx passes. Without the key it is `/readyz`, where the
+            app has that.
     """
 
-    checks: tuple[str, ...] = ("/readyz",)
+    checks: tuple[str, ...] | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is asked."""
+        return ("/readyz",) if self.checks is None else self.checks
 
 
 #: The tables, by key.
@@ -100,6 +106,10 @@ def read_table(file: Path, key: str, value: object) -> Any:
     for each, given in value.items():
         check_key(file, name, each, tuple(known))
         _check_value(file, name, each, given, str(known[each]))
+    if key == "smoke" and (other := [path for path in value.get("checks", ()) if not _is_path(path)]):
+        raise ConfigError(
+            f"[{name}] checks in {file}: {other[0]!r} is no path", hint="it begins with a slash: /readyz"
+        )
     if key == "branches" and "project" in value and "provider" not in value:
         raise ConfigError(
             f"[{name}] project in {file} does not say whose it is",
@@ -108,6 +118,11 @@ def read_table(file: Path, key: str, value: object) -> Any:
     return settings(
         **{each: tuple(given) if isinstance(given, list) else given for each, given in value.items()}
     )
+
+
+def _is_path(text: str) -> bool:
+    # What begins with two names another host.
+    return text.startswith("/") and not text.startswith("//")
 
 
 def _check_value(file: Path, table: str, key: str, value: object, type_: str) -> None:

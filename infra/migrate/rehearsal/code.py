@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from infra.migrate.records import Release
 
 
+#: What they are called.
+DEPLOYED: Final = "deployed code"
+NEW: Final = "new code"
+
+
 class CodeNotFoundError(MigrationError):
     """The artifact of the code that is live is not known, is gone, or holds other code by now."""
 
@@ -71,17 +76,23 @@ def deployed(
     path = Path(release.artifact)
     with tempfile.TemporaryDirectory(prefix="bough-deployed-") as temporary:
         folder = path
-        if path.is_file() and zipfile.is_zipfile(path):
-            folder = Path(temporary, "artifact")
-            zipfile.ZipFile(path).extractall(folder)  # the deployer's own file, which we run anyway
-        if not folder.is_dir():
-            raise CodeNotFoundError(f"its artifact {path} is gone", hint="keep the artifact that is live")
-        built = _revisions(folder)
+        try:
+            if path.is_file():
+                folder = Path(temporary, "artifact")
+                with zipfile.ZipFile(path) as archive:
+                    archive.extractall(folder)  # the deployer's own file, which we run anyway
+            elif not path.is_dir():
+                raise CodeNotFoundError(f"its artifact {path} is gone", hint="keep the artifact that is live")
+            built = _revisions(folder)
+        # An encrypted member is a RuntimeError; what is no Python a SyntaxError or ValueError.
+        except (OSError, zipfile.BadZipFile, RuntimeError, SyntaxError, ValueError) as error:
+            message = f"its artifact {path} cannot be read: {type(error).__name__}: {error}"
+            raise CodeNotFoundError(message, hint="keep the artifact that is live") from None
         if built is not None and built != release.revisions:
             raise CodeNotFoundError(
                 f"its artifact {path} holds other code now", hint="deploy, or record it anew"
             )
-        yield _code(project, "deployed code", folder, environment)
+        yield _code(project, DEPLOYED, folder, environment)
 
 
 @contextmanager
@@ -95,7 +106,7 @@ def packaged(project: Project, environment: Mapping[str, str] | None = None) -> 
     folder = own_folder.folder(project.root) / f"rehearsed-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         build_folder(project, folder)
-        yield _code(project, "new code", folder, environment)
+        yield _code(project, NEW, folder, environment)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_name(f"{folder.name}.fingerprint").unlink(missing_ok=True)

@@ -11,17 +11,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from zipfile import BadZipFile
 
-from infra.migrate.rehearsal.code import CodeNotFoundError, deployed, packaged
+from infra.errors import InfraError
+from infra.migrate.rehearsal.code import DEPLOYED, NEW, deployed, packaged
 from infra.migrate.rehearsal.results import Check, Outcome
 from infra.migrate.rehearsal.trials import Tried, try_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from api.database.connection_url import PooledUrl
     from infra.config import Project
+    from infra.migrate.history import Revision
     from infra.migrate.records import Release
     from infra.migrate.rehearsal.code import Code
     from infra.migrate.rehearsal.trials import Trial
@@ -35,6 +37,9 @@ _NOT_NULL: Final = "23502"
 _VALUES: Final = ("22", "23", "P0")
 #: And of the server: connections, resources, locks, cancelled statements.
 _SERVER: Final = ("08", "40", "53", "55", "57", "58")
+
+#: Hundreds of an HTTP status.
+_CLIENTS_FAULT: Final = 4
 
 #: Statements that a check's detail names.
 _SHOWN: Final = 5
@@ -51,39 +56,49 @@ class Comparison:
         self._project = project
         self._database = database
         self._environment = environment
-        self._deployed: Code | None = None
-        self._before: Tried | None = None
-        self._why_not = "it was not tried before the upgrade"
+        self._tried: list[tuple[Code, Tried | None]] = []
+        self._untried: list[Check] = []
 
-    def before(self, release: Release | None) -> None:
-        """Take the base line of the code that is live, where its artifact can be had."""
-        try:
-            self._deployed = self._stack.enter_context(deployed(self._project, release, self._environment))
-            self._before = self._try(self._deployed)
-        except CodeNotFoundError as error:
-            self._why_not = f"{error}; {error.hint}" if error.hint else str(error)
-        except (OSError, BadZipFile) as error:
-            self._why_not = f"its artifact cannot be run: {error}"
-            self._deployed = None
+    def before(self, release: Release | None, *, later: tuple[Revision, ...] = ()) -> None:
+        """Take the base line, of the code that is live where its artifact can be had.
+
+        Args:
+            release: What is live.
+            later: Revisions that the new code needs, and that will not have run.
+        """
+        base = None
+        if code := self._enter(DEPLOYED, deployed(self._project, release, self._environment)):
+            base = self._try(code)
+            self._tried.append((code, base))
+        if later:
+            why = f"it needs {later[-1].id}, which was not rehearsed"
+            self._untried.append(Check(NEW, Outcome.SKIPPED, why))
+        elif code := self._enter(NEW, packaged(self._project, self._environment)):
+            if base is None or base.error is not None:
+                # By itself it tells what the role may not do anyway. Its answers count from the upgrade on.
+                base = try_code(code, self._database, ())
+            self._tried.append((code, base))
 
     def after(self) -> tuple[Check, ...]:
-        """Try the deployed code again, and the project as it is now.
-
-        Raises:
-            ArtifactError, ConfigError, DependenciesError, RevisionsError: It cannot be packaged.
-        """
-        checks: list[Check] = []
-        if self._deployed is None:
-            checks.append(Check("deployed code", Outcome.SKIPPED, self._why_not))
-        else:
-            checks += judge(self._deployed.name, self._before, self._try(self._deployed))
-        with packaged(self._project, self._environment) as new:
-            # What the deployed code could not do before tells nothing of the new one either.
-            checks += judge(new.name, self._before, self._try(new), same_code=False)
+        """Try the deployed code again, and the project as it is now."""
+        checks = list(self._untried)
+        assumed = self._project.smoke.checks is None
+        for code, before in self._tried:
+            is_deployed = code.name == DEPLOYED
+            checks += judge(code.name, before, self._try(code), same_code=is_deployed, assumed=assumed)
         return tuple(checks)
 
+    def _enter(self, name: str, code: AbstractContextManager[Code]) -> Code | None:
+        """Have code for as long as the comparison lasts; take down why it cannot be had."""
+        try:
+            return self._stack.enter_context(code)
+        except (InfraError, OSError) as error:
+            hint = f"; {error.hint}" if isinstance(error, InfraError) and error.hint else ""
+            self._untried.append(Check(name, Outcome.SKIPPED, f"{error}{hint}"))
+            return None
+
     def _try(self, code: Code) -> Tried:
-        return try_code(code, self._database, self._project.smoke.checks)
+        return try_code(code, self._database, self._project.smoke.paths)
 
 
 @contextmanager
@@ -102,18 +117,22 @@ def comparison(
         yield Comparison(stack, project, database, environment)
 
 
-def judge(name: str, before: Tried | None, after: Tried, *, same_code: bool = True) -> tuple[Check, ...]:
+def judge(
+    name: str, before: Tried | None, after: Tried, *, same_code: bool = True, assumed: bool = False
+) -> tuple[Check, ...]:
     """Say whether code fits, from how it fared before the upgrade (`None`: unknown) and after it.
 
     Args:
         name: The code's, for the checks' names.
         before: The base line.
         after: What is judged.
-        same_code: Whether it was this code before; other code's start says nothing of this one's.
+        same_code: Whether what is deployed is judged; new code must find what it needs, whatever the
+            code before it lacked.
+        assumed: Nobody said that the app has the paths of the smoke checks.
     """
     checks = [_judge_tables(name, before, after, same_code=same_code)]
-    if after.answers:
-        checks.append(_judge_answers(name, before, after))
+    if after.answers or after.unasked:
+        checks.append(_judge_answers(f"{name}: smoke checks", before, after, assumed=assumed))
     return tuple(checks)
 
 
@@ -124,7 +143,8 @@ def _judge_tables(name: str, before: Tried | None, after: Tried, *, same_code: b
         return Check(name, Outcome.FAILED if started else Outcome.SKIPPED, after.error)
     base = {(trial.table, trial.statement): trial for trial in before.trials} if before else {}
     judged = [
-        _Judged(trial, *_verdict(trial, base.get((trial.table, trial.statement)))) for trial in after.trials
+        _Judged(trial, *_verdict(trial, base.get((trial.table, trial.statement)), same_code=same_code))
+        for trial in after.trials
     ]
     failed = [each for each in judged if each.outcome is Outcome.FAILED]
     if failed:
@@ -144,7 +164,7 @@ class _Judged:
     why: str
 
 
-def _verdict(trial: Trial, before: Trial | None) -> tuple[Outcome, str]:
+def _verdict(trial: Trial, before: Trial | None, *, same_code: bool) -> tuple[Outcome, str]:
     """Tell a schema that refuses what the code does from a row that could not be made up."""
     before_ok = before is not None and before.ok
     if trial.ok:
@@ -153,7 +173,8 @@ def _verdict(trial: Trial, before: Trial | None) -> tuple[Outcome, str]:
         return (Outcome.FAILED, lost) if vanished else (Outcome.PASSED, "")
     if trial.sqlstate is None or trial.sqlstate.startswith(_SERVER):
         return Outcome.SKIPPED, trial.message
-    if before is not None and before.sqlstate == trial.sqlstate:
+    as_before = before is not None and before.sqlstate == trial.sqlstate
+    if as_before and (same_code or trial.sqlstate not in _MISFITS):
         return Outcome.SKIPPED, f"{trial.message}, before the upgrade too"
     if _is_misfit(trial):
         return Outcome.FAILED, trial.message
@@ -181,19 +202,23 @@ def _listed(judged: list[_Judged]) -> str:
     return "; ".join(parts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _judge_answers(name: str, before: Tried | None, after: Tried) -> Check:
-    name = f"{name}: smoke checks"
-    base = {answer.path: answer.status for answer in before.answers} if before else {}
+def _judge_answers(name: str, before: Tried | None, after: Tried, *, assumed: bool) -> Check:
+    if after.unasked:
+        return Check(name, Outcome.SKIPPED, after.unasked)
     failed = [answer for answer in after.answers if not _succeeded(answer.status)]
     if not failed:
         return Check(name, Outcome.PASSED, ", ".join(answer.path for answer in after.answers))
+    base = {answer.path: answer.status for answer in before.answers} if before else {}
     new = [answer for answer in failed if _succeeded(base.get(answer.path, HTTPStatus.OK))]
     detail = ", ".join(f"GET {answer.path} was answered {answer.status}" for answer in new or failed)
-    return (
-        Check(name, Outcome.FAILED, detail)
-        if new
-        else Check(name, Outcome.SKIPPED, f"{detail}, before the upgrade too")
-    )
+    if not new:
+        return Check(name, Outcome.SKIPPED, f"{detail}, before the upgrade too")
+    if assumed and not base and all(answer.status // 100 == _CLIENTS_FAULT for answer in new):
+        why = "the app seems to have no such route; `checks` of [tool.bough.smoke] names its own"
+        return Check(name, Outcome.SKIPPED, f"{detail}: {why}")
+    if after.error and not base and all(answer.status == HTTPStatus.BAD_GATEWAY for answer in new):
+        return Check(name, Outcome.SKIPPED, f"{detail}; it does not start here: {after.error}")
+    return Check(name, Outcome.FAILED, detail)
 
 
 def _succeeded(status: int) -> bool:

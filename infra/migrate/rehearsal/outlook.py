@@ -51,6 +51,7 @@ class Outlook:
         live: The code that serves requests, if that was recorded.
         sizes: Rows by qualified name of table, as the planner estimates them.
         head: The newest revision of the code.
+        later: Revisions that the code needs, and that neither have run nor are in the plan.
     """
 
     identity: BranchIdentity
@@ -62,6 +63,7 @@ class Outlook:
     live: Release | None
     sizes: dict[str, int]
     head: str | None
+    later: tuple[Revision, ...]
 
 
 def look(project: Project, target: Target, *, revision: str, contract: bool) -> Outlook:
@@ -84,6 +86,7 @@ def look(project: Project, target: Target, *, revision: str, contract: bool) -> 
             history = History(config)
             applied = history.applied(versions)
             plan = history.upgrades(versions, revision) if history.head else ()
+            left = history.upgrades(versions, "head") if history.head else ()
         allowed = phases.allowed(plan, applied=applied, live=live, contract=contract, unused=contract)
         return Outlook(
             who,
@@ -95,4 +98,5 @@ def look(project: Project, target: Target, *, revision: str, contract: bool) -> 
             live,
             estimated_rows(connection),
             history.head,
+            tuple(each for each in left if each.phase == "expand" and each not in allowed.run),
         )

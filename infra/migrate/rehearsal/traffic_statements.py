@@ -212,4 +212,6 @@ def _failure(connection: Connection, request: Request) -> str | None:
 
 def failure(error: psycopg.Error) -> str:
     """Return what a client would see of an error, without values."""
-    return without_values(error.sqlstate or "", error.diag.message_primary or str(error))
+    return without_values(
+        error.sqlstate or "", error.diag.message_primary or str(error), error.diag.source_function
+    )

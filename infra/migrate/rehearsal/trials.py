@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 
 from api.database.connection_url_tls import system_bundle
+from infra.aws.distributions import DistributionMissingError
 from infra.local.function_host import FunctionHost
 
 if TYPE_CHECKING:
@@ -71,11 +72,13 @@ class Tried:
         trials: Of each table's statements.
         error: Why there are none: the code could not be imported, or the database not reached.
         answers: Of the smoke checks.
+        unasked: Why there are none of those.
     """
 
     trials: tuple[Trial, ...]
     error: str | None
     answers: tuple[Answer, ...]
+    unasked: str | None = None
 
 
 def try_code(code: Code, database: PooledUrl, checks: tuple[str, ...]) -> Tried:
@@ -87,12 +90,14 @@ def try_code(code: Code, database: PooledUrl, checks: tuple[str, ...]) -> Tried:
         checks: Paths, asked with GET.
 
     Raises:
-        DistributionMissingError: `awslambdaric` is not installed.
-        OSError: The runtime client cannot be copied beside the artifact.
+        OSError: No process can be started.
     """
     said = _probe(code, database)
     trials = tuple(Trial(**each) for each in said["trials"])
-    answers = asyncio.run(_ask(code, database, checks)) if checks else ()
+    try:
+        answers = asyncio.run(_ask(code, database, checks)) if checks else ()
+    except (DistributionMissingError, OSError, httpx2.HTTPError) as error:
+        return Tried(trials, said["error"], (), f"{type(error).__name__}: {error}")
     return Tried(trials, said["error"], answers)
 
 

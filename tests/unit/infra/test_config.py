@@ -102,6 +102,8 @@ class TestLoadProject:
             ("[tool.bough.migrate]\nattempts = true", "attempts in .* must be an integer, not a boolean"),
             ("[tool.bough.migrate]\nattempts = 0", "attempts in .* must be more than 0"),
             ("[tool.bough.smoke]\nchecks = [1]", "checks in .* must be a list of strings"),
+            ('[tool.bough.smoke]\nchecks = ["https://a/b"]', "'https://a/b' is no path"),
+            ('[tool.bough.smoke]\nchecks = ["//a/b"]', "'//a/b' is no path"),
             ("[tool.bough]\nsmoke = 1", "must be a table, not an integer"),
         ],
     )

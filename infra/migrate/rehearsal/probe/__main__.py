@@ -10,6 +10,7 @@ import importlib
 import json
 import operator
 import os
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,15 +29,20 @@ if TYPE_CHECKING:
 _ATTEMPTS: Final = 3
 _UNIQUE_VIOLATION: Final = "23505"
 
+#: Variables with import strings.
+_IMPORTED: Final = ("BOUGH_PROBE_METADATA", "BOUGH_PROBE_APP")
+
 Trial = dict[str, Any]
 
 
 def main() -> None:
     """Write a JSON object: `trials`, and `error` where there can be none."""
     result: dict[str, Any] = {"error": None, "trials": []}
+    # Before the code can put another in its place, as one that loads a `.env` file may.
+    url = sa.make_url(os.environ["DATABASE_URL"])
     try:
-        tables = find_tables(os.environ["BOUGH_PROBE_METADATA"], os.environ["BOUGH_PROBE_APP"])
-        run(lambda connection: result["trials"].extend(probe(connection, tables)))
+        tables = find_tables(*(os.environ[name] for name in _IMPORTED))
+        run(url, lambda connection: result["trials"].extend(probe(connection, tables)))
     except Exception as error:  # noqa: BLE001  whatever the artifact's code raises
         result["error"] = describe(error)[1]
     Path(os.environ["BOUGH_PROBE_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
@@ -53,19 +59,22 @@ def find_tables(metadata: str, app: str) -> list[sa.Table]:
     return [tables[name] for name in sorted(tables)]
 
 
-def run(work: Callable[[sa.Connection], None]) -> None:
+class NoDriverError(Exception):
+    """The artifact has none of the drivers that are known."""
+
+
+def run(url: sa.URL, work: Callable[[sa.Connection], None]) -> None:
     """Call `work` with a connection by the driver that the artifact has.
 
     Raises:
-        ModuleNotFoundError: It has none of those that are known.
+        NoDriverError: It has none that can be imported.
     """
-    url = sa.make_url(os.environ["DATABASE_URL"])
     if _importable("asyncpg"):
         asyncio.run(_run_asyncpg(url, work))
         return
     driver = next((name for name in ("psycopg", "psycopg2") if _importable(name)), None)
     if driver is None:
-        raise ModuleNotFoundError("the artifact has none of asyncpg, psycopg and psycopg2")
+        raise NoDriverError("none of asyncpg, psycopg and psycopg2 can be imported from the artifact")
     # Statements that a driver prepares by name outlive their transaction, which a pooler cannot know.
     arguments = {"prepare_threshold": None} if driver == "psycopg" else {}
     engine = sa.create_engine(
@@ -136,6 +145,9 @@ class _Table:
             self._try("UPDATE", lambda: self._update(written))
         if inserted is not None:
             self._try("COMMIT", self._check_deferred)
+            if self._table.primary_key.columns:
+                # Of the new row only: others may be referred to by many.
+                self._try("DELETE", lambda: self._delete(inserted))
         return self._trials
 
     def _try(self, statement: str, work: Callable[[], Any]) -> Any:
@@ -184,6 +196,12 @@ class _Table:
                     raise
         raise AssertionError  # the last attempt returns or raises
 
+    def _delete(self, row: Mapping[str, Any]) -> bool:
+        return bool(self._connection.execute(self._table.delete().where(*self._is(row))).rowcount)
+
+    def _is(self, row: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+        return [key == row[key.key] for key in self._table.primary_key.columns]
+
     def _update(self, row: Mapping[str, Any]) -> bool:
         """Set every column of a row to what it is."""
         keys = self._table.primary_key.columns
@@ -193,8 +211,7 @@ class _Table:
             if column.name not in keys and column.computed is None and column.identity is None
         }
         statement = self._table.update().values(values or {key: row[key.key] for key in keys})
-        result = self._connection.execute(statement.where(*(key == row[key.key] for key in keys)))
-        return bool(result.rowcount)
+        return bool(self._connection.execute(statement.where(*self._is(row))).rowcount)
 
     def _check_deferred(self) -> bool:
         """Have checked what else is checked at a COMMIT, which never comes."""
@@ -204,17 +221,31 @@ class _Table:
 
 def describe(error: BaseException) -> tuple[str | None, str, str | None]:
     """Return an error's SQLSTATE, its message without values, and the column that it names."""
-    if isinstance(error, rows.NoRowError | NoValueError):
+    if isinstance(error, rows.NoRowError | NoValueError | NoDriverError):
         return None, str(error), None
     original = getattr(error, "orig", None)
     if original is None:
-        return "", f"{type(error).__name__} in the code's own environment", None
+        module = f" of {error.name}" if isinstance(error, ImportError) and error.name else ""
+        return "", f"{type(error).__name__}{module}{_place(error)}", None
     cause = original.__cause__ if getattr(original, "__cause__", None) is not None else original
     diagnosis = getattr(original, "diag", None)
-    sqlstate = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    sqlstate = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or ""
     message = getattr(diagnosis, "message_primary", None) or getattr(cause, "message", None) or str(cause)
     column = getattr(diagnosis, "column_name", None) or getattr(cause, "column_name", None)
-    return sqlstate or "", without_values(sqlstate or "", str(message)), column
+    raised_by = getattr(diagnosis, "source_function", None) or getattr(cause, "server_source_function", None)
+    return sqlstate, without_values(sqlstate, str(message), raised_by), column
+
+
+def _place(error: BaseException) -> str:
+    """Return where in the code an error comes from; its own words may be secret."""
+    packages = {os.environ[name].partition(":")[0].partition(".")[0] for name in _IMPORTED}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_relative_to(Path.cwd()):
+            file = file.relative_to(Path.cwd())
+            if file.parts[0].removesuffix(".py") in packages:
+                return f" at {file}:{frame.lineno}"
+    return ""
 
 
 if __name__ == "__main__":

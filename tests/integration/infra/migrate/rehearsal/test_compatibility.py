@@ -67,12 +67,25 @@ CASES = {
         FAILED,
         "COMMIT: a trigger or function raised an exception",
     ),
+    "speaking_trigger": Case(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON {t} FOR EACH ROW EXECUTE FUNCTION refuse_as_check()",
+        FAILED,
+        "UPDATE: a trigger or function raised an exception",
+    ),
+    "undeletable": Case(
+        f"REVOKE DELETE ON {{t}} FROM {APPLICATION}",
+        FAILED,
+        "DELETE: permission denied for table",
+    ),
     "refused_before": Case("ALTER TABLE {t} ADD COLUMN extra int", PASSED, "before the upgrade too"),
 }
 
+#: As of an application that prefers what a file of its own says.
 CODE = f"""
+    import os
     import sqlalchemy as sa
 
+    os.environ["DATABASE_URL"] = "postgresql://production.example.com/app"
     metadata = sa.MetaData()
     for name in {list(CASES)!r}:
         sa.Table(
@@ -94,7 +107,9 @@ CREATE = """
 """
 FUNCTION = """
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
-    AS $$ BEGIN RAISE EXCEPTION 'not %', NEW.note; END $$
+    AS $$ BEGIN RAISE EXCEPTION 'not %', NEW.note; END $$;
+    CREATE FUNCTION refuse_as_check() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'not %', NEW.note USING ERRCODE = 'check_violation'; END $$
 """
 
 
@@ -160,6 +175,10 @@ class TestTryCode:
         """Messages hold no values, those that a trigger repeats included."""
         assert "secret" not in repr(tried)
 
+    def test_asks_the_database_that_it_was_given(self, tried):
+        """Whatever the code puts in its own environment: it must not try its writes elsewhere."""
+        assert (tried[0].error, tried[1].error) == (None, None)
+
     def test_everything_could_be_tried_before(self, tried):
         """On the schema that it was written for, the code's statements work, but the one that is refused."""
         failed = [trial for trial in tried[0].trials if not trial.ok]
@@ -171,7 +190,7 @@ class TestTryCode:
         code = small_artifact(tmp_path / "code", CODE.replace(repr(list(CASES)), "['renamed']"), "psycopg")
         found = try_code(code, empty_database.pooled, ())
         assert (found.error, {trial.ok for trial in found.trials}) == (None, {True})
-        assert len(found.trials) == 6
+        assert len(found.trials) == 7
 
     def test_makes_up_rows_and_their_parents_where_there_are_none(self, tmp_path, empty_database, owner):
         """Every common type, unique keys of foreign keys, enums and generated columns, on empty tables."""
@@ -204,13 +223,15 @@ class TestTryCode:
                 "INSERT of a copied row",
                 "UPDATE",
                 "COMMIT",
+                "DELETE",
             )
         ]
 
     @pytest.mark.parametrize(
         ("source", "says"),
         [
-            ("raise RuntimeError('the secret of production')", "RuntimeError in the code's own environment"),
+            ("\nraise RuntimeError('the secret of production')", "RuntimeError at shop.py:2"),
+            ("import not_there", "ModuleNotFoundError of not_there at shop.py:1"),
             ("import os; os._exit(1)", "its process ended early"),
         ],
     )

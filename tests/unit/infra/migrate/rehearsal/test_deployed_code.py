@@ -46,6 +46,7 @@ class TestDeployed:
             (lambda _: release(None, "a", "b"), "its artifact is not recorded"),
             (lambda _: release("/nowhere", "a"), "its artifact /nowhere is gone"),
             (lambda folder: release(folder, "a"), "holds other code now"),
+            (lambda folder: release(folder / "api" / "build.py", "a"), "cannot be read: BadZipFile"),
         ],
     )
     def test_guesses_nothing(self, artifact, tmp_path, recorded, says):

@@ -80,6 +80,15 @@ class TestTables:
         (check,) = judge("code", tried(FINE), Tried((), "it ended early", ()), same_code=False)
         assert check.outcome is Outcome.SKIPPED
 
+    @pytest.mark.parametrize(
+        ("sqlstate", "is_failed"), [("42703", True), ("42P01", True), ("42501", False), ("23514", False)]
+    )
+    def test_new_code_must_find_what_it_names(self, sqlstate, is_failed):
+        """Whatever the code before it lacked; what its role may not do was so before."""
+        both = tried(replace(REFUSED, sqlstate=sqlstate))
+        (check,) = judge("new code", both, both, same_code=False)
+        assert check.outcome is (Outcome.FAILED if is_failed else Outcome.SKIPPED)
+
     def test_names_five_statements_and_how_many_more(self):
         """A table's equal messages are told once."""
         trials = [replace(REFUSED, table=f"t{n}", sqlstate="42P01", message="is not there") for n in range(7)]
@@ -105,3 +114,26 @@ class TestSmokeChecks:
         base = None if before is None else tried(FINE, answers=(Answer("/readyz", before),))
         check = judge("code", base, tried(FINE, answers=(Answer("/readyz", after),)))[1]
         assert (check.name, check.outcome) == ("code: smoke checks", outcome)
+
+    @pytest.mark.parametrize(
+        ("status", "assumed", "error", "outcome"),
+        [
+            (404, True, None, Outcome.SKIPPED),
+            (401, True, None, Outcome.SKIPPED),
+            (404, False, None, Outcome.FAILED),
+            (503, True, None, Outcome.FAILED),
+            (502, False, "KeyError at shop/settings.py:3", Outcome.SKIPPED),
+            (502, False, None, Outcome.FAILED),
+            (503, False, "its process ended early", Outcome.FAILED),
+        ],
+    )
+    def test_what_is_no_verdict_is_said(self, status, assumed, error, outcome):
+        """A route that only the kit takes to be there; code that does not start here at all."""
+        after = Tried((), error, (Answer("/readyz", status),))
+        check = judge("code", None, after, same_code=False, assumed=assumed)[1]
+        assert (check.outcome, f"GET /readyz was answered {status}" in check.detail) == (outcome, True)
+
+    def test_checks_that_could_not_be_asked_are_no_success(self):
+        """Such as without the runtime client."""
+        check = judge("code", None, Tried((), None, (), "awslambdaric is not installed"))[1]
+        assert (check.outcome, check.detail) == (Outcome.SKIPPED, "awslambdaric is not installed")
