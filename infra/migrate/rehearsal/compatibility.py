@@ -86,7 +86,7 @@ class Comparison:
         for code, before in self._tried:
             is_deployed = code.name == DEPLOYED
             checks += judge(code.name, before, self._try(code), same_code=is_deployed, assumed=assumed)
-        return tuple(sorted(checks, key=lambda check: check.name))
+        return tuple(sorted(checks, key=lambda check: check.name.partition(":")[0]))
 
     def _enter(self, name: str, code: AbstractContextManager[Code]) -> Code | None:
         """Have code for as long as the comparison lasts; take down why it cannot be had."""
