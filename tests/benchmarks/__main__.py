@@ -1,6 +1,6 @@
 """Measure, print, and write `docs/reference/benchmarks.md`.
 
-python -m tests.benchmarks [--only load cold warm trips size databases branches migrations] [--quick]
+python -m tests.benchmarks [--only load cold warm trips size databases branches migrations corpus] [--quick]
 
 With `--only` the report's other sections stay as they are.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import psycopg
 
-from tests.benchmarks import artifacts, branches, databases, functions, load, migrations, size
+from tests.benchmarks import artifacts, branches, corpus, databases, functions, load, migrations, size
 from tests.benchmarks.table import Goal, Result
 from tests.benchmarks.world import Place, place
 
@@ -34,7 +34,7 @@ PACKAGES: Final = ("sqlalchemy", "asyncpg", "fastapi", "pydantic", "mangum", "aw
 def main() -> int:
     """Run what is asked for; the exit status is 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    sections = ("load", "trips", "cold", "warm", "size", "databases", "branches", "migrations")
+    sections = ("load", "trips", "cold", "warm", "size", "databases", "branches", "migrations", "corpus")
     parser.add_argument("--only", nargs="+", choices=sections)
     parser.add_argument("--quick", action="store_true", help="fewer runs; the report is not written")
     options = parser.parse_args()
@@ -69,6 +69,7 @@ def _measure(folder: Path, here: Place, only: list[str] | None, *, quick: bool) 
         "databases": lambda: databases.clones(ROOT, here, runs=10 if quick else 50),
         "branches": lambda: branches.run(ROOT, folder / "branches", quick=quick),
         "migrations": lambda: migrations.run(folder / "migrations", quick=quick),
+        "corpus": lambda: corpus.run(here.world, folder / "corpus", quick=quick),
     }
     results = []
     for name, run in benchmarks.items():
