@@ -41,7 +41,8 @@ app = typer.Typer(
 @app.command()
 def apply(
     revision: Annotated[
-        str, typer.Argument(help="The last to apply; with --sql also a range, `from:to`.")
+        str,
+        typer.Argument(metavar="REVISION", help="The last to apply; with --sql also a range, `from:to`."),
     ] = "head",
     *,
     branch: OnBranch = None,
@@ -53,7 +54,7 @@ def apply(
     require_rehearsal: Annotated[
         bool | None,
         typer.Option(
-            help="Refuse what was not rehearsed as it is now; [tool.bough.migrate] has the default.",
+            help="Refuse what was not rehearsed as it is now; else as pyproject.toml says.",
             show_default=False,
         ),
     ] = None,
@@ -107,7 +108,10 @@ def apply(
 @app.command()
 def rollback(
     to: Annotated[
-        str, typer.Argument(help="The revision that stays, `base` for none, or `-n` for the last n.")
+        str,
+        typer.Argument(
+            metavar="REVISION", help="The revision that stays, `base` for none, or `-n` for the last n."
+        ),
     ] = "-1",
     *,
     branch: OnBranch = None,

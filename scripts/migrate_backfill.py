@@ -42,7 +42,7 @@ _LINES: Final = 10.0
 def backfill(
     name: Annotated[
         str | None,
-        typer.Argument(help="Of migrations/backfills/NAME.toml.", show_default=False),
+        typer.Argument(metavar="NAME", help="Of migrations/backfills/NAME.toml.", show_default=False),
     ] = None,
     *,
     branch: OnBranch = None,

@@ -48,7 +48,7 @@ class ReportFormat(StrEnum):
 
 
 def rehearse(
-    revision: Annotated[str, typer.Argument(help="The last to rehearse.")] = "head",
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="The last to rehearse.")] = "head",
     *,
     branch: OnBranch = None,
     url: OnUrl = None,

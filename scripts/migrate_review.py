@@ -63,7 +63,7 @@ def lint(
     revisions: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FROM:TO]",
+            metavar="FROM:TO",
             help="Those after FROM up to TO, without a database; FROM `base` takes each one as if all before"
             " it were applied. Else those that the database lacks.",
             show_default=False,
@@ -72,7 +72,9 @@ def lint(
     *,
     base: Annotated[
         str | None,
-        typer.Option(help="Those that this git branch lacks, without a database.", show_default=False),
+        typer.Option(
+            metavar="GIT_BRANCH", help="Those that it lacks, without a database.", show_default=False
+        ),
     ] = None,
     branch: OnBranch = None,
     url: OnUrl = None,
@@ -110,7 +112,9 @@ def check(
     *,
     base: Annotated[
         str | None,
-        typer.Option(help="Lint what this git branch lacks; else the main one.", show_default=False),
+        typer.Option(
+            metavar="GIT_BRANCH", help="Lint what it lacks; else what the main one lacks.", show_default=False
+        ),
     ] = None,
     database: Annotated[
         bool,
@@ -138,7 +142,7 @@ def check(
 
 
 def plan(
-    revision: Annotated[str, typer.Argument(help="The last that may run.")] = "head",
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="The last that may run.")] = "head",
     *,
     branch: OnBranch = None,
     url: OnUrl = None,

@@ -13,7 +13,7 @@ from infra.migrate.errors import DirectUrlMissingError
 from scripts import output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
-from scripts.target import OnBranch, resolve_target
+from scripts.target import OnBranch, OnUrl, resolve_target
 
 if TYPE_CHECKING:
     from infra.config import Project
@@ -31,9 +31,10 @@ MainGitBranch = Annotated[
 
 
 def new(
-    message: Annotated[str, typer.Argument(help="What it does; names the file.")],
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="What it does; names the file.")],
     *,
     branch: OnBranch = None,
+    url: OnUrl = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Write it by hand; do not compare with a database.")
     ] = False,
@@ -54,17 +55,17 @@ def new(
     from infra.migrate import generate  # noqa: PLC0415  Alembic takes a quarter of a second
 
     project = load_project(Path.cwd())
-    url = None if empty else resolve_target(project, branch).url
+    database = None if empty else resolve_target(project, branch, url).url
     phase: Phase | None = None if contract is None else "contract" if contract else "expand"
-    paths = generate.new(project, url, message, autogenerate=not empty, phase=phase)
+    paths = generate.new(project, database, message, autogenerate=not empty, phase=phase)
     if empty and not contract:
-        _put_before_contracts(project, branch)
+        _put_before_contracts(project, branch, url)
     output.say("Read it before you apply it:" if len(paths) == 1 else "Read them before you apply them:")
     for path in paths:
         typer.echo(path)
 
 
-def _put_before_contracts(project: Project, branch: str | None) -> None:
+def _put_before_contracts(project: Project, branch: str | None, url: str | None) -> None:
     """Let a new expand revision not wait for the contracts that wait for its code."""
     from infra.migrate import revision_files  # noqa: PLC0415  as below
     from infra.migrate.rebase import rebase as rebase_history  # noqa: PLC0415  Alembic takes a quarter of a second
@@ -74,7 +75,7 @@ def _put_before_contracts(project: Project, branch: str | None) -> None:
     if parent not in files or not files[parent].contract:
         return
     try:
-        target = resolve_target(project, branch)
+        target = resolve_target(project, branch, url)
         for edit in rebase_history(project, target.url, target.expected, announce=output.say):
             output.say(str(edit))
     except InfraError as error:
@@ -85,6 +86,7 @@ def _put_before_contracts(project: Project, branch: str | None) -> None:
 def rebase(
     *,
     branch: OnBranch = None,
+    url: OnUrl = None,
     onto: Annotated[
         str | None,
         typer.Option(metavar="REVISION", help="The head that the others follow; else the main git branch's."),
@@ -101,7 +103,7 @@ def rebase(
     from infra.migrate.rebase import rebase as rebase_history  # noqa: PLC0415  Alembic takes a quarter of a second
 
     project = load_project(Path.cwd())
-    target = _target_if_any(project, branch)
+    target = _target_if_any(project, branch, url)
     edits = rebase_history(
         project,
         target.url if target else None,
@@ -128,9 +130,10 @@ def rebase(
 
 
 def squash(
-    message: Annotated[str, typer.Argument(help="What they do together; names the file.")],
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="What they do together; names the file.")],
     *,
     branch: OnBranch = None,
+    url: OnUrl = None,
     first: Annotated[
         str | None,
         typer.Option("--from", metavar="REVISION", help="The oldest to replace; else the oldest draft."),
@@ -148,7 +151,7 @@ def squash(
     from infra.migrate.squash import squash as squash_drafts  # noqa: PLC0415  Alembic takes a quarter of a second
 
     project = load_project(Path.cwd())
-    target = _target_if_any(project, branch)
+    target = _target_if_any(project, branch, url)
     new, gone = squash_drafts(
         project,
         target.url if target else None,
@@ -165,16 +168,19 @@ def squash(
         typer.echo(path)
 
 
-def _target_if_any(project: Project, branch: str | None) -> Target | None:
+def _target_if_any(project: Project, branch: str | None, url: str | None) -> Target | None:
     try:
-        return resolve_target(project, branch)
+        return resolve_target(project, branch, url)
     except DirectUrlMissingError:
+        if url is not None:
+            raise
         return None
 
 
 def live(
     *,
     branch: OnBranch = None,
+    url: OnUrl = None,
     record: Annotated[
         bool, typer.Option("--record", help="Say which code is live from now on, as `bough up` does itself.")
     ] = False,
@@ -199,7 +205,7 @@ def live(
     if not record and (head or artifact):
         raise typer.BadParameter("it says what is live only with --record", param_hint="--head, --artifact")
     project = load_project(Path.cwd())
-    target = resolve_target(project, branch)
+    target = resolve_target(project, branch, url)
     if record:
         folder = artifact.resolve() if artifact else None
         if folder is not None and head is None:

@@ -136,6 +136,8 @@ class TestRebase:
             2,
             "hint: name the one that stays: bough migrate rebase --onto a",
         )
+        # Without a database it goes, but not without the one that was named.
+        assert on_history("rebase", "--onto", "a", "--url", "env:NOWHERE")[0] == 2
         assert on_history("rebase", "--onto", "a")[0] == 0
         assert order(history) == ["one", "a", "b"]
 

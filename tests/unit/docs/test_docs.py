@@ -27,6 +27,10 @@ class TestReference:
         assert not re.findall(r"^## `(.*)`\n\n\n", text, re.MULTILINE)
         assert not re.findall(r"^\| ([^|]*) \|  \|", text, re.MULTILINE)
 
+    def test_no_help_is_taken_for_markup(self):
+        """On a terminal `[tool.bough]` would be left out of a sentence."""
+        assert not re.findall(r"^\|.*\[[a-z]", reference.pages()["commands.md"], re.MULTILINE)
+
 
 class TestLinks:
     @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
