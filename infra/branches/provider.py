@@ -163,7 +163,7 @@ class BranchProvider(Protocol):
         """Return the connection string through the pooler, **with the password**."""
 
     def schema(self, branch: str) -> str:
-        """Return the branch's schema as SQL."""
+        """Return the branch's schema as SQL, without the kit's own tables."""
 
     def diff(self, base: str, branch: str) -> str:
         """Return how the schema of `branch` differs from that of `base`: a unified diff, empty when equal."""

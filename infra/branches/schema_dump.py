@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 #: What a dump says of itself: versions, and keys that are random each time.
 _OF_THE_DUMP: Final = re.compile(r"^(-- Dumped (from|by) .*\n|\\(un)?restrict \w+\n)", re.MULTILINE)
+#: An entry about a table of the kit's own, such as the mark that says which branch it is; functions are the
+#: application's.
+_OURS: Final = re.compile(
+    r"^--\n-- Name: (?:TABLE |SEQUENCE )?bough_[^;]*; Type: (?:TABLE|SEQUENCE|CONSTRAINT|ACL);.*\n--\n"
+    r"(?:.*\n)*?(?=--\n-- (?:Name: |PostgreSQL database dump complete))",
+    re.MULTILINE,
+)
 _OWNED_SCHEMAS: Final = """
     SELECT nspname FROM pg_namespace
     WHERE pg_has_role(nspowner, 'USAGE') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
@@ -64,6 +71,11 @@ def owned_schemas_sql(url: DirectUrl) -> str:
 def without_noise(dump: str) -> str:
     """Return a dump without what differs each time."""
     return _OF_THE_DUMP.sub("", dump).strip() + "\n"
+
+
+def without_own_tables(dump: str) -> str:
+    """Return a dump without the kit's own tables, which each branch has by what was done on it."""
+    return _OURS.sub("", dump)
 
 
 def compare(base: str, changed: str, *, names: tuple[str, str]) -> str:

@@ -201,7 +201,7 @@ class NeonProvider:
         return self._access.url(api, _find(api, branch)[0].id, PooledUrl, role)
 
     def schema(self, branch: str) -> str:
-        """Return the branch's schema as SQL."""
+        """Return the branch's schema as SQL, without the kit's own tables."""
         api = self._api()
         return self._schema(api, _find(api, branch)[0])
 
@@ -243,7 +243,8 @@ class NeonProvider:
         return branch
 
     def _schema(self, api: NeonApi, branch: NeonBranch) -> str:
-        return schema_dump.without_noise(api.schema(branch.id, self._access.database_of(api, branch.id)))
+        dump = api.schema(branch.id, self._access.database_of(api, branch.id))
+        return schema_dump.without_noise(schema_dump.without_own_tables(dump))
 
 
 def _find(api: NeonApi, branch: str) -> tuple[NeonBranch, Sequence[NeonBranch]]:

@@ -8,8 +8,9 @@ import psutil
 import psycopg
 import pytest
 
-from infra.branches.schema_dump import compare, owned_schemas_sql, schema_sql
+from infra.branches.schema_dump import compare, owned_schemas_sql, schema_sql, without_own_tables
 from infra.local.errors import ProgramError
+from infra.migrate.records import make_tables
 
 SCHEMA = """
     CREATE SCHEMA sales;
@@ -70,6 +71,19 @@ class TestSchemaSql:
         dumping.join()
         assert seen
         assert not [line for line in seen if any(password in argument for argument in line)]
+
+
+class TestWithoutOwnTables:
+    def test_the_kit_s_records_are_left_out_and_nothing_else(self, shop):
+        """Identities, keys and rights belong to them; functions of that name are the application's."""
+        run(shop, "CREATE FUNCTION bough_set_updated_at() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        before = without_own_tables(schema_sql(shop))
+        with psycopg.connect(shop.libpq(), autocommit=True) as connection:
+            make_tables(connection)
+        after = schema_sql(shop)
+        assert "bough_rehearsal" in after
+        assert without_own_tables(after) == before
+        assert "bough_set_updated_at" in before
 
 
 class TestOwnedSchemasSql:
