@@ -181,8 +181,7 @@ def destructive(reading: Reading, tables: Tables) -> Iterator[Finding]:
             message = meaning.format(table=tables.named(effect.relation), detail=effect.detail)
             yield reading.finding("destructive-in-expand", verdict, message, at=at, hint=hint)
         if (lost := _lost(at)) and not _is_made_again(lost[1], reading.statements[index + 1 :]):
-            message = lost[0]
-            yield reading.finding("destructive-in-expand", Verdict.UNSAFE, message, at=at, hint=hint)
+            yield reading.finding("destructive-in-expand", Verdict.UNSAFE, lost[0], at=at, hint=hint)
 
 
 def _lost(at: Read) -> tuple[str, str] | None:
@@ -190,9 +189,9 @@ def _lost(at: Read) -> tuple[str, str] | None:
     cursor = Cursor(at.statement.tokens)
     if cursor.take("ALTER", "TYPE"):
         name = short(cursor.relation())
-        part = cursor.take("RENAME") and cursor.take_any("TO", "VALUE", "ATTRIBUTE")
-        what = "" if part == "TO" else f"{part and part.lower()} of "
-        return (f"renames {what}type {name}", name if part == "TO" else "") if part else None
+        if cursor.take("RENAME", "TO"):
+            return f"renames type {name}", name
+        return (f"renames a value or attribute of type {name}", "") if cursor.take("RENAME") else None
     kind = cursor.take("DROP") and cursor.take_any(*_DROPPED_KINDS)
     if not kind:
         return None
