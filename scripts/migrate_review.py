@@ -192,7 +192,7 @@ def history(
 
 
 def _planned(project: Project, planned: PlannedRevision) -> str:
-    from infra.migrate.rehearsal.blocking import mode_name  # noqa: PLC0415  as in `lint`
+    from infra.migrate.lock_modes import mode_name  # noqa: PLC0415  as in `lint`
     from infra.migrate.report.paths import relative  # noqa: PLC0415  as in `lint`
 
     revision = planned.revision

@@ -164,7 +164,11 @@ def _reviewed(
         declared = declarations(reading.revision.path)
         findings += revision_rules.way_back(reading, declared)
         complete = sizes is None and reading.source.failure is None
-        findings = list(suppressions.suppress(reading, declared, findings, RULES, complete=complete))
+        findings = list(
+            suppressions.suppress(
+                reading, declared, findings, RULES, measured=verdict.RULES, complete=complete
+            )
+        )
         yield Reviewed(reading, tuple(sorted(findings, key=lambda each: (each.line, each.rule))))
 
 

@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from infra.migrate.linting.columns import column, is_wider, retyping, type_name
 from infra.migrate.linting.cursor import Cursor, has, parts
-from infra.migrate.linting.effects import (
-    ACCESS_EXCLUSIVE,
-    SHARE_ROW_EXCLUSIVE,
-    SHARE_UPDATE_EXCLUSIVE,
-    Change,
-    Effect,
-    Work,
-)
+from infra.migrate.linting.effects import Change, Effect, Work
 from infra.migrate.linting.scanner import Kind
 from infra.migrate.linting.schema import Constraint, Schema
+from infra.migrate.lock_modes import ACCESS_EXCLUSIVE, SHARE_ROW_EXCLUSIVE, SHARE_UPDATE_EXCLUSIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

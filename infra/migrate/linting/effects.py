@@ -9,32 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from infra.migrate.rehearsal.blocking import Blocks, blocks
+from infra.migrate.lock_modes import MODES, Blocks, blocks
 
 if TYPE_CHECKING:
     from infra.migrate.linting.scanner import Token
-
-#: As `pg_locks` has them, from the weakest.
-MODES: Final = (
-    "AccessShareLock",
-    "RowShareLock",
-    "RowExclusiveLock",
-    "ShareUpdateExclusiveLock",
-    "ShareLock",
-    "ShareRowExclusiveLock",
-    "ExclusiveLock",
-    "AccessExclusiveLock",
-)
-(
-    ACCESS_SHARE,
-    ROW_SHARE,
-    ROW_EXCLUSIVE,
-    SHARE_UPDATE_EXCLUSIVE,
-    SHARE,
-    SHARE_ROW_EXCLUSIVE,
-    EXCLUSIVE,
-    ACCESS_EXCLUSIVE,
-) = MODES
 
 #: Those under which nobody can write; under the last, nobody can read either.
 BLOCKING: Final = frozenset(mode for mode in MODES if blocks(mode) is not Blocks.NOTHING)

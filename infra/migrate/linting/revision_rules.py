@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from infra.migrate.findings import Verdict
 from infra.migrate.linting.cursor import Cursor
-from infra.migrate.linting.effects import ACCESS_EXCLUSIVE, Change, Work, short
+from infra.migrate.linting.effects import Change, Work, short
 from infra.migrate.linting.scanner import Kind
+from infra.migrate.lock_modes import ACCESS_EXCLUSIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.migrate.errors import LinterError
 from infra.migrate.findings import Finding, Verdict
-from infra.migrate.linting.effects import ACCESS_EXCLUSIVE, Change, Effect, Work, short
+from infra.migrate.linting.effects import Change, Effect, Work, short
+from infra.migrate.lock_modes import ACCESS_EXCLUSIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

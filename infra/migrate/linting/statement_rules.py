@@ -9,6 +9,7 @@ from infra.migrate.findings import Verdict
 from infra.migrate.linting.cursor import has
 from infra.migrate.linting.effects import Change
 from infra.migrate.linting.scanner import Kind
+from infra.migrate.lock_modes import ACCESS_EXCLUSIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def long_lock(reading: Reading, at: Read, tables: Tables) -> Iterator[Finding]:
     """Yield what blocks a large table for as long as a statement works, and squawk does not know of."""
     effect = at.works_long(tables)
     if effect is not None:
-        who = "read or write" if effect.mode == "AccessExclusiveLock" else "write to"
+        who = "read or write" if effect.mode == ACCESS_EXCLUSIVE else "write to"
         message = f"{effect.work} {tables.named(effect.relation)} while nobody can {who} it"
         yield reading.finding("long-lock", Verdict.UNSAFE, message, at=at)
 

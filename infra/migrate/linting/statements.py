@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from infra.migrate.linting.alter_table import add_constraint, alter_table, is_table_constraint
 from infra.migrate.linting.columns import column
 from infra.migrate.linting.cursor import Cursor, has, parts
-from infra.migrate.linting.effects import (
+from infra.migrate.linting.effects import Change, Effect, Statement, Work
+from infra.migrate.linting.schema import Constraint, Schema
+from infra.migrate.lock_modes import (
     ACCESS_EXCLUSIVE,
     EXCLUSIVE,
     MODES,
@@ -15,12 +17,7 @@ from infra.migrate.linting.effects import (
     SHARE,
     SHARE_ROW_EXCLUSIVE,
     SHARE_UPDATE_EXCLUSIVE,
-    Change,
-    Effect,
-    Statement,
-    Work,
 )
-from infra.migrate.linting.schema import Constraint, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

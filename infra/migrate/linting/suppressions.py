@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from infra.migrate.findings import Verdict
-from infra.migrate.rehearsal import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -26,6 +25,7 @@ def suppress(
     findings: Sequence[Finding],
     known: Collection[str],
     *,
+    measured: Collection[str],
     complete: bool,
 ) -> Iterator[Finding]:
     """Yield the findings, those with a reason suppressed, and what is wrong with the reasons.
@@ -35,6 +35,7 @@ def suppress(
         declared: What its file says.
         findings: Of this revision.
         known: All rules that there are.
+        measured: Those of them that only a rehearsal finds.
         complete: Whether every rule looked at it, sizes of tables aside: only then is a reason unused
             that no finding asks for.
     """
@@ -58,7 +59,6 @@ def suppress(
         elif not reason:
             message = f"lint_ignore gives no reason for {rule!r}, so it counts"
             yield reading.finding(RULES[0], Verdict.UNSAFE, message, at=line, hint=_EXAMPLE)
-        # Only a rehearsal can say whether one of its own rules finds something.
-        elif complete and rule not in found and rule not in verdict.RULES:
+        elif complete and rule not in found and rule not in measured:
             message = f"lint_ignore gives a reason for {rule!r}, which finds nothing here"
             yield reading.finding(RULES[2], Verdict.CARE, message, at=line, hint="take it out")

@@ -1,48 +1,16 @@
-"""What a lock keeps others from, and for how long a relation was blocked without a break.
-
-PostgreSQL's conflict table: reading needs ACCESS SHARE, writing rows ROW EXCLUSIVE
-(https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES).
-"""
+"""For how long a relation was blocked without a break, over all the locks on it."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from infra.migrate.lock_modes import Blocks, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from infra.migrate.rehearsal.results import Lock
-
-
-class Blocks(StrEnum):
-    """What others cannot do with a relation meanwhile, from least to most."""
-
-    NOTHING = "nothing"
-    WRITES = "writes"
-    READS_AND_WRITES = "reads and writes"
-
-    @property
-    def rank(self) -> int:
-        """0 for the least; strings do not sort as these do."""
-        return list(Blocks).index(self)
-
-
-_BLOCK_WRITES: Final = frozenset({"ShareLock", "ShareRowExclusiveLock", "ExclusiveLock"})
-
-
-def blocks(mode: str) -> Blocks:
-    """Return what a lock mode keeps others from; `mode` as `pg_locks` has it."""
-    if mode == "AccessExclusiveLock":
-        return Blocks.READS_AND_WRITES
-    return Blocks.WRITES if mode in _BLOCK_WRITES else Blocks.NOTHING
-
-
-def mode_name(mode: str) -> str:
-    """Return a mode of `pg_locks` as SQL and the manual write it, such as `ACCESS EXCLUSIVE`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
 
 
 @dataclass(frozen=True, slots=True)

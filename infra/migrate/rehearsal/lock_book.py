@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from infra.migrate.lock_modes import ACCESS_EXCLUSIVE, STRENGTH
 from infra.migrate.rehearsal.results import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from infra.migrate.rehearsal.readings import Relation
-
-_MODES: Final = (
-    "AccessShareLock",
-    "RowShareLock",
-    "RowExclusiveLock",
-    "ShareUpdateExclusiveLock",
-    "ShareLock",
-    "ShareRowExclusiveLock",
-    "ExclusiveLock",
-    "AccessExclusiveLock",
-)
-
-#: From weakest to strongest, from 1.
-_STRENGTH: Final = {mode: strength for strength, mode in enumerate(_MODES, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +67,7 @@ class LockBook:
                 self._close(oid, lock, now)
         strongest: dict[int, str] = {}
         for oid, mode in held:
-            if _STRENGTH.get(mode, 0) > _strength(strongest.get(oid)):
+            if STRENGTH.get(mode, 0) > _strength(strongest.get(oid)):
                 strongest[oid] = mode
         # The last sample may have come after the statement's end.
         self._strongest = self._strongest | strongest if sampled else strongest
@@ -107,7 +94,7 @@ class LockBook:
 
     def add_rewrite(self, oid: int, *, statement: int, began: float, ended: float) -> None:
         """Take down the lock that nobody saw: what was written anew was locked, ACCESS EXCLUSIVE."""
-        relation, mode = self._relations[oid], _MODES[-1]
+        relation, mode = self._relations[oid], ACCESS_EXCLUSIVE
         if any(
             lock.statement == statement and (lock.relation, lock.mode) == (relation.name, mode)
             for lock in self._locks
@@ -120,11 +107,11 @@ class LockBook:
         return tuple(sorted(self._locks, key=lambda lock: (lock.acquired, lock.statement, lock.relation)))
 
     def _matters(self, oid: int, mode: str, strongest: Mapping[int, str]) -> bool:
-        before = max((_STRENGTH[lock.mode] for lock in self._held.get(oid, ())), default=0)
+        before = max((STRENGTH[lock.mode] for lock in self._held.get(oid, ())), default=0)
         relation = self._relations[oid]
         owner = relation.parent if relation.owner is None else relation.owner
         table = _strength(strongest.get(owner)) if owner is not None else 0
-        return _STRENGTH[mode] > max(before, table)
+        return STRENGTH[mode] > max(before, table)
 
     def _close(self, oid: int, lock: _Held, now: float) -> None:
         relation = self._relations[oid]
@@ -136,4 +123,4 @@ class LockBook:
 
 
 def _strength(mode: str | None) -> int:
-    return _STRENGTH.get(mode, 0) if mode is not None else 0
+    return STRENGTH.get(mode, 0) if mode is not None else 0

@@ -11,8 +11,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from infra.migrate.findings import Finding, Verdict
+from infra.migrate.lock_modes import Blocks, blocks, mode_name
 from infra.migrate.rehearsal import recipes
-from infra.migrate.rehearsal.blocking import Blocks, blocked, blocks, mode_name
+from infra.migrate.rehearsal.blocking import blocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

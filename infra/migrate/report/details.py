@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from infra.migrate.findings import Verdict
-from infra.migrate.rehearsal.blocking import blocks, mode_name
+from infra.migrate.lock_modes import blocks, mode_name
 from infra.migrate.report.elements import element
 from infra.migrate.report.figures import counted, duration, size
 from infra.migrate.report.tables import numbers, table

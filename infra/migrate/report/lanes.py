@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from infra.migrate.rehearsal.blocking import Blocks, blocks, mode_name
+from infra.migrate.lock_modes import Blocks, blocks, mode_name
 from infra.migrate.report.elements import element
 from infra.migrate.report.figures import counted, duration
 from infra.migrate.report.labels import BOLD_LETTER, Labels, cut_to

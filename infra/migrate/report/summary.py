@@ -7,7 +7,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from infra.migrate.findings import Verdict
-from infra.migrate.rehearsal.blocking import blocked, mode_name
+from infra.migrate.lock_modes import mode_name
+from infra.migrate.rehearsal.blocking import blocked
 from infra.migrate.rehearsal.results import ForkKind, Outcome
 from infra.migrate.report.figures import change, counted, duration, size
 

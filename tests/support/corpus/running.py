@@ -15,7 +15,7 @@ from infra.local.names import OWNER
 from infra.migrate import runner
 from infra.migrate.errors import RevisionFailedError
 from infra.migrate.findings import Verdict, worst
-from infra.migrate.linting.effects import MODES
+from infra.migrate.lock_modes import MODES
 from infra.migrate.plan import plan
 from infra.migrate.rehearsal.measurement import Measurement
 from infra.migrate.rehearsal.verdict import judge

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.migrate.linting.effects import MODES
+from infra.migrate.lock_modes import MODES
 from tests.support.corpus import (
     columns,
     constraints,

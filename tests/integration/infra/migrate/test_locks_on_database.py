@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from infra.migrate.linting.effects import MODES, Work
+from infra.migrate.linting.effects import Work
+from infra.migrate.lock_modes import MODES
 from tests.support.locking_statements import BEFORE, STATEMENTS
 
 if TYPE_CHECKING:
