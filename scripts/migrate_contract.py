@@ -20,14 +20,14 @@ def apply(
 ) -> Report:
     """Apply contract revisions, and say how to return."""
     from infra.migrate import contract, runner  # noqa: PLC0415  Alembic takes a quarter of a second
-    from infra.migrate.rehearsal import outlook  # noqa: PLC0415  as above
     from infra.migrate.rehearsal.fork import BranchForking  # noqa: PLC0415  as above
+    from infra.migrate.rehearsal.target import Target as RehearsalTarget  # noqa: PLC0415  as above
 
     who = runner.target(target.url, target.expected)
     with EndingSignals(), forking(project, who, branch, rows=0, copy=False) as fork:
         done = contract.apply(
             project,
-            outlook.Target(target.url, who, fork),
+            RehearsalTarget(target.url, who, fork),
             provider=fork.provider if isinstance(fork, BranchForking) else None,
             consent=lambda what: confirm(what, yes=yes),
             announce=output.say,

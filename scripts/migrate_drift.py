@@ -10,6 +10,7 @@ import typer
 from infra.config import load_project
 from scripts import output
 from scripts.output import Output, OutputFormat
+from scripts.signals import EndingSignals
 from scripts.target import OnBranch, OnUrl, resolve_target
 
 _COLUMNS: Final = {"side": "DIFFERS", "message": "HOW", "advice": "WHAT TO DO"}
@@ -30,7 +31,8 @@ def drift(*, branch: OnBranch = None, url: OnUrl = None, output_format: Output =
     project = load_project(Path.cwd())
     target = resolve_target(project, branch, url)
     output.say(f"Comparing {target.url} with its revisions, and the models with all of them")
-    found = comparison.drift(project, target.url, announce=output.say, expected=target.expected)
+    with EndingSignals():
+        found = comparison.drift(project, target.url, announce=output.say, expected=target.expected)
     rows = [
         {
             "side": each.side.value,

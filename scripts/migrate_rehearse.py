@@ -99,8 +99,8 @@ def rehearse(
     # Imported here, as in every command: Alembic takes a quarter of a second that --help need not pay.
     from infra.migrate import runner  # noqa: PLC0415  see above
     from infra.migrate.findings import Verdict  # noqa: PLC0415  see above
-    from infra.migrate.rehearsal.outlook import Target  # noqa: PLC0415  see above
     from infra.migrate.rehearsal.rehearse import rehearse as perform  # noqa: PLC0415  see above
+    from infra.migrate.rehearsal.target import Target  # noqa: PLC0415  see above
 
     project = load_project(Path.cwd())
     found = resolve_target(project, branch, url)

@@ -13,6 +13,7 @@ import typer
 from infra.config import load_project
 from scripts import output
 from scripts.output import Output, OutputFormat, format_option
+from scripts.signals import EndingSignals
 from scripts.target import OnBranch, OnUrl, resolve_target
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def check(
     project = load_project(Path.cwd())
     findings = checks.check_files(project, base=base, announce=output.say)
     if database:
-        findings += checks.check_database(project, announce=output.say)
+        with EndingSignals():
+            findings += checks.check_database(project, announce=output.say)
     show_findings(project, findings, output_format)
     end_with(findings, strict=strict)
 

@@ -13,6 +13,7 @@ from infra.migrate.errors import DirectUrlMissingError
 from scripts import output
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
+from scripts.signals import EndingSignals
 from scripts.target import OnBranch, OnUrl, resolve_target
 
 if TYPE_CHECKING:
@@ -152,16 +153,17 @@ def squash(
 
     project = load_project(Path.cwd())
     target = _target_if_any(project, branch, url)
-    new, gone = squash_drafts(
-        project,
-        target.url if target else None,
-        target.expected if target else None,
-        message,
-        first=first,
-        base=base,
-        allow_data=allow_data,
-        announce=output.say,
-    )
+    with EndingSignals():
+        new, gone = squash_drafts(
+            project,
+            target.url if target else None,
+            target.expected if target else None,
+            message,
+            first=first,
+            base=base,
+            allow_data=allow_data,
+            announce=output.say,
+        )
     for path in gone:
         output.say(f"Deleted {path.name}")
     for path in new:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from infra.branches.identity import BranchIdentity
     from infra.branches.provider import BranchProvider
     from infra.config import Project
-    from infra.migrate.rehearsal.outlook import Target
+    from infra.migrate.rehearsal.target import Target
 
 #: How long a restore point is kept where its provider deletes by itself.
 LIFETIME: Final = timedelta(days=7)

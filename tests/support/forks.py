@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from infra.branches.identity import PLAIN, BranchIdentity
 from infra.migrate.rehearsal.fork import Fork
-from infra.migrate.rehearsal.outlook import Target
 from infra.migrate.rehearsal.results import ForkKind
+from infra.migrate.rehearsal.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from infra.migrate.origin import origin
 from infra.migrate.rehearsal.readings import read_database, read_session
 from infra.migrate.rehearsal.running import RunningRevision, Sent
 from infra.migrate.rehearsal.sampling import Sampler
-from infra.migrate.rehearsal.watching import watching_cursor
+from infra.migrate.rehearsal.watched_cursor import watching_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from infra.migrate.rehearsal.readings import DatabaseReading, SessionReading
     from infra.migrate.rehearsal.results import RevisionMeasure
     from infra.migrate.rehearsal.running import Sizes
-    from infra.migrate.rehearsal.watching import Cursor
+    from infra.migrate.rehearsal.watched_cursor import Cursor
 
 #: SQLAlchemy asks it where an autocommit block begins, after the commit.
 _DIALECTS_OWN: Final = "show transaction isolation level"

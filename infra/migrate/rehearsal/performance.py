@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from infra.migrate.history import Revision
     from infra.migrate.rehearsal.compatibility import Comparison
     from infra.migrate.rehearsal.fork import Fork
-    from infra.migrate.rehearsal.outlook import Outlook
     from infra.migrate.rehearsal.results import TrafficResult
+    from infra.migrate.rehearsal.target import Outlook
     from infra.migrate.rehearsal.traffic import Traffic
 
 #: The rule of a revision that could not be run at all.

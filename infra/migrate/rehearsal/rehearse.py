@@ -18,9 +18,9 @@ from infra.migrate.connection import open_connection
 from infra.migrate.findings import Verdict
 from infra.migrate.rehearsal import memory
 from infra.migrate.rehearsal.fork import Origin
-from infra.migrate.rehearsal.outlook import look
 from infra.migrate.rehearsal.performance import Performance
 from infra.migrate.rehearsal.results import Rehearsal
+from infra.migrate.rehearsal.target import look
 from infra.migrate.report import to_json
 from infra.migrate.runner import TIMEOUTS
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from infra.config import Project
     from infra.migrate.rehearsal.memory import Step
-    from infra.migrate.rehearsal.outlook import Target
+    from infra.migrate.rehearsal.target import Target
     from infra.migrate.rehearsal.traffic import Traffic
 
 

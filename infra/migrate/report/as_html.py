@@ -12,7 +12,7 @@ from infra.migrate.rehearsal.results import Outcome
 from infra.migrate.report.details import revision
 from infra.migrate.report.elements import document, element, with_code
 from infra.migrate.report.figures import change, counted, duration, size
-from infra.migrate.report.found import findings
+from infra.migrate.report.finding_cards import findings
 from infra.migrate.report.summary import (
     NOTES,
     blocked_text,

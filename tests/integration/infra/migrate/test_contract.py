@@ -13,7 +13,7 @@ from tests.support.histories import query, tables
 
 if TYPE_CHECKING:
     from infra.migrate.contract import ContractReport
-    from infra.migrate.rehearsal.outlook import Target
+    from infra.migrate.rehearsal.target import Target
     from infra.testing.databases import Database, World
     from tests.support.histories import History
 

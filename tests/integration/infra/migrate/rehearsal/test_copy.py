@@ -15,9 +15,9 @@ from infra.migrate import catalog, progress, runner
 from infra.migrate.progress import State, Step
 from infra.migrate.rehearsal.copy import CopyForking
 from infra.migrate.rehearsal.fork import Origin
-from infra.migrate.rehearsal.outlook import Target
 from infra.migrate.rehearsal.rehearse import rehearse
 from infra.migrate.rehearsal.results import ForkKind, Outcome
+from infra.migrate.rehearsal.target import Target
 from tests.support.histories import empty_history, query, run_script
 
 if TYPE_CHECKING:

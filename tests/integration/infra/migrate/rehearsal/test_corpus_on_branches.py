@@ -17,9 +17,9 @@ from infra.local.names import APPLICATION
 from infra.migrate import runner
 from infra.migrate.findings import worst
 from infra.migrate.rehearsal.fork import BranchForking
-from infra.migrate.rehearsal.outlook import Target
 from infra.migrate.rehearsal.rehearse import rehearse
 from infra.migrate.rehearsal.results import Outcome
+from infra.migrate.rehearsal.target import Target
 from tests.support.branch_hosts import neon_host
 from tests.support.corpus import shop
 from tests.support.corpus.running import BASE, Run, fill, run, write

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.database.connection_url import DirectUrl
-    from infra.migrate.rehearsal.outlook import Target
+    from infra.migrate.rehearsal.target import Target
     from infra.testing.databases import Database, World
     from tests.support.histories import History
 

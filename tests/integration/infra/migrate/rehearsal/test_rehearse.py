@@ -11,9 +11,9 @@ from infra.branches.errors import BranchLimitError
 from infra.migrate import runner
 from infra.migrate.errors import ForkDiffersError
 from infra.migrate.findings import Verdict
-from infra.migrate.rehearsal.outlook import Target
 from infra.migrate.rehearsal.rehearse import rehearse
 from infra.migrate.rehearsal.results import Outcome
+from infra.migrate.rehearsal.target import Target
 from infra.migrate.rehearsal.traffic import Traffic
 from tests.support.forks import TemplateForking, target_of
 from tests.support.histories import query, run_script, tables
