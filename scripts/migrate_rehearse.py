@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -43,6 +42,7 @@ class ReportFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
     MARKDOWN = "markdown"
     HTML = "html"
 
@@ -102,6 +102,8 @@ def rehearse(
     from infra.migrate.rehearsal.rehearse import rehearse as perform  # noqa: PLC0415  see above
     from infra.migrate.rehearsal.target import Target  # noqa: PLC0415  see above
 
+    if report is not None and not report.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {report.parent}", param_hint="--report")
     project = load_project(Path.cwd())
     found = resolve_target(project, branch, url)
     output.say(f"Rehearsing for {found.url}")
@@ -172,8 +174,8 @@ def _show(project: Project, rehearsal: Rehearsal, output_format: ReportFormat) -
     from infra.migrate import report as reports  # noqa: PLC0415  see `rehearse`
 
     match output_format:
-        case ReportFormat.JSON:
-            output.show_text(json.dumps(reports.to_json(rehearsal, project.root), indent=2))
+        case ReportFormat.JSON | ReportFormat.YAML:
+            output.show(reports.to_json(rehearsal, project.root), OutputFormat(output_format.value))
         case ReportFormat.MARKDOWN:
             output.show_text(reports.markdown(rehearsal, project.root))
         case ReportFormat.HTML:

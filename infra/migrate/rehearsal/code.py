@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import secrets
 import shutil
 import tempfile
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import psutil
 
 from infra.aws.artifact import build_folder
 from infra.aws.sources import BUILD_MODULE
@@ -103,13 +106,28 @@ def packaged(project: Project, environment: Mapping[str, str] | None = None) -> 
         ArtifactError, ConfigError, DependenciesError, RevisionsError: As `build_folder`.
     """
     # Beside the other artifacts of the project: the runtime client is there once for all of them.
-    folder = own_folder.folder(project.root) / f"rehearsed-{os.getpid()}-{secrets.token_hex(4)}"
+    place = own_folder.folder(project.root)
+    folder = place / f"rehearsed-{os.getpid()}-{secrets.token_hex(4)}"
     try:
+        _delete_left(place)
         build_folder(project, folder)
         yield _code(project, NEW, folder, environment)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_name(f"{folder.name}.fingerprint").unlink(missing_ok=True)
+        _delete(folder)
+
+
+def _delete_left(place: Path) -> None:
+    """Delete the artifacts of killed rehearsals, with what was still being written of them."""
+    for path in place.glob("*rehearsed-*"):
+        if (owner := re.search(r"rehearsed-(\d+)-", path.name)) and not psutil.pid_exists(int(owner[1])):
+            _delete(path)
+
+
+def _delete(artifact: Path) -> None:
+    shutil.rmtree(artifact, ignore_errors=True)
+    for file in (artifact, artifact.with_name(f"{artifact.name}.fingerprint")):
+        with suppress(OSError):
+            file.unlink()
 
 
 #: What the sample application needs besides its database, as `bough up` gives it.

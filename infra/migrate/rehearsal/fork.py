@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: What a fork's branch is called, before random letters.
 NAME_PREFIX: Final = "rehearsal-"
+
+_NAME: Final = re.compile(rf"{NAME_PREFIX}[0-9a-f]{{8}}")
 
 #: After which a provider deletes a fork whose rehearsal was killed.
 _LIFETIME: Final = timedelta(hours=6)
@@ -116,7 +119,8 @@ class BranchForking:
             )
         finally:
             if keep:
-                origin.announce(f"The fork stays; the way into it: bough branch url {name}")
+                hours = _LIFETIME // timedelta(hours=1)
+                origin.announce(f"The fork stays for {hours} hours; the way into it: bough branch url {name}")
             else:
                 self._delete(name, origin)
 
@@ -126,8 +130,15 @@ class BranchForking:
         try:
             return self.provider.create(spec)
         except NotSupportedError:
-            # Supabase knows no expiry: there only this rehearsal's own end deletes it.
+            # Supabase knows no expiry: there the next rehearsal deletes what was left.
+            self._delete_left(origin)
             return self.provider.create(BranchSpec(name, parent))
+
+    def _delete_left(self, origin: Origin) -> None:
+        for branch in self.provider.list():
+            if _NAME.fullmatch(branch.name) and datetime.now(UTC) - branch.created_at > _LIFETIME:
+                origin.announce(f"Deleting {branch.name}, which a rehearsal has left")
+                self._delete(branch.name, origin)
 
     def _delete(self, name: str, origin: Origin) -> None:
         """Delete the branch by its name: an interrupted request may have made it unseen."""

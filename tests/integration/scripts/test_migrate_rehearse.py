@@ -49,6 +49,9 @@ class TestRehearse:
         code, _, err = bough("apply", "--require-rehearsal")
         assert code == 3
         assert "error[REHEARSAL_MISSING]" in err
+        code, _, err = bough("rehearse", "--report", str(tmp_path / "absent" / "report.html"))
+        assert code == 2
+        assert "there is no folder" in err
         page = tmp_path / "report.html"
         code, out, err = bough("rehearse", "-o", "json", "--report", str(page))
         assert code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -82,9 +83,16 @@ class TestComparison:
         assert checks[1].detail == "it needs two, which was not rehearsed"
 
     def test_what_cannot_be_packaged_is_said(self, project, tmp_path, empty_database):
-        """That speaks neither for nor against the revisions."""
+        """Neither for nor against the revisions. What a killed rehearsal has packaged is deleted."""
+        with subprocess.Popen(["true"]) as ended:
+            left = tmp_path / ".bough" / f"rehearsed-{ended.pid}-0a1b2c3d"
+        left.mkdir(parents=True)
+        fingerprint = left.with_name(f"{left.name}.fingerprint")
+        fingerprint.touch()
         with comparison(replace(project, app="missing:app"), empty_database.pooled) as compared:
             compared.before(None)
             checks = compared.after()
         assert outcomes(checks) == {"deployed code": SKIPPED, "new code": SKIPPED}
         assert "set app under [tool.bough]" in checks[1].detail
+        assert not left.exists()
+        assert not fingerprint.exists()

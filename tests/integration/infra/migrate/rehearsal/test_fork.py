@@ -7,6 +7,7 @@ are. The `bough migrate rehearse` command is tested on local branches, as Neon's
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -63,34 +64,37 @@ class TestBranchForking:
     def test_fork_has_the_data_is_another_branch_and_is_gone_afterwards(
         self, provider: SupabaseProvider, origin: Origin
     ) -> None:
-        """Both ways into it work; what is changed there is not changed at the target."""
+        """Both ways into it work; what is changed there is not at the target. Ctrl-C ends in order."""
         before = [branch.name for branch in provider.list()]
-        with BranchForking(provider, ProviderName.SUPABASE)(origin) as fork:
+        with pytest.raises(KeyboardInterrupt), BranchForking(provider, ProviderName.SUPABASE)(origin) as fork:
             prove(fork, origin.identity)
             assert fork.kind is ForkKind.BRANCH
             assert query(fork.direct, "DELETE FROM note RETURNING id") == [(1,)]
             assert fork.pooled is not None
             with psycopg.connect(fork.pooled.libpq(), prepare_threshold=None) as connection:
                 assert connection.execute("SELECT count(*) FROM note").fetchone() == (0,)
+            raise KeyboardInterrupt
         assert query(origin.url, "SELECT id FROM note") == [(1,)]
         assert [branch.name for branch in provider.list()] == before
 
-    def test_fork_is_gone_after_an_interruption(self, provider: SupabaseProvider, origin: Origin) -> None:
-        """Ctrl-C too ends in order."""
+    @pytest.mark.prove
+    def test_fork_is_kept_on_request_until_a_later_one_is_made(
+        self, provider: SupabaseProvider, origin: Origin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is said how to reach it; so does one end that a killed rehearsal has left."""
         before = [branch.name for branch in provider.list()]
-        with pytest.raises(KeyboardInterrupt), BranchForking(provider, ProviderName.SUPABASE)(origin):
-            raise KeyboardInterrupt
-        assert [branch.name for branch in provider.list()] == before
-
-    def test_fork_is_kept_on_request(self, provider: SupabaseProvider, origin: Origin) -> None:
-        """And it is said how to reach it."""
         said: list[str] = []
-        kept = replace(origin, keep=True, announce=said.append)
-        with BranchForking(provider, ProviderName.SUPABASE)(kept) as fork:
+        announced = replace(origin, announce=said.append)
+        with BranchForking(provider, ProviderName.SUPABASE)(replace(announced, keep=True)) as fork:
             pass
-        branch = provider.get(fork.identity.branch_id)
-        assert said == [f"The fork stays; the way into it: bough branch url {branch.name}"]
-        provider.delete(branch.id)
+        kept = provider.get(fork.identity.branch_id)
+        assert said == [f"The fork stays for 6 hours; the way into it: bough branch url {kept.name}"]
+        with BranchForking(provider, ProviderName.SUPABASE)(announced):
+            assert provider.get(kept.id)
+        monkeypatch.setattr("infra.migrate.rehearsal.fork._LIFETIME", timedelta())
+        with BranchForking(provider, ProviderName.SUPABASE)(announced):
+            assert said[1:] == [f"Deleting {kept.name}, which a rehearsal has left"]
+        assert [branch.name for branch in provider.list()] == before
 
 
 class TestProve:
