@@ -24,7 +24,8 @@ from infra.migrate.rehearsal.fork import prove
 from infra.migrate.rehearsal.measurement import Measurement
 from infra.migrate.rehearsal.results import Check, ForkKind, Outcome, RevisionMeasure, RevisionResult
 from infra.migrate.rehearsal.round_trip import RoundTrip, look
-from infra.migrate.rehearsal.traffic import replay
+from infra.migrate.rehearsal.traffic import TRAFFIC, replay
+from infra.migrate.rehearsal.traffic import judge as judge_traffic
 from infra.migrate.rehearsal.traffic_statements import TrafficError
 from infra.migrate.rehearsal.verdict import judge
 
@@ -122,9 +123,11 @@ class Performance:
                 with replay(self._pooled(trip), self.load) as running:
                     trip.up()
             except TrafficError as error:
-                self.checks.append(Check("traffic", Outcome.SKIPPED, str(error)))
+                detail = f"{error}; {error.hint}" if error.hint else str(error)
+                self.checks.append(Check(TRAFFIC, Outcome.SKIPPED, detail))
             else:
                 self.traffic = running.result()
+                self.checks.append(judge_traffic(self.traffic, self.project.migrate))
                 return
         trip.up()
 

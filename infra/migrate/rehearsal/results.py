@@ -166,6 +166,7 @@ class TrafficResult:
         errors: How often each error was seen, by its message without values.
         longest_wait: Seconds that the slowest took.
         usual_wait: Seconds that the slowest took in the time before the upgrade.
+        late: Seconds by which clients asked too late, at most: so much of a wait may be this machine's.
     """
 
     load: str
@@ -173,6 +174,7 @@ class TrafficResult:
     errors: dict[str, int]
     longest_wait: float
     usual_wait: float
+    late: float = 0.0
 
 
 class ForkKind(StrEnum):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from infra.migrate.errors import MigrationError
+from infra.migrate.linting.scanner import source, split
 from infra.migrate.rehearsal.probe.messages import without_values
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.migrate.connection import Connection
+    from infra.migrate.linting.scanner import Token
 
 #: The largest tables take part, and this many rows of each are asked for.
 _TABLES: Final = 50
@@ -51,7 +55,7 @@ _CATALOG: Final = """
     ORDER BY c.reltuples DESC, c.oid LIMIT %s
 """
 
-_KEYS: Final = f"SELECT {{keys}} FROM {{table}} LIMIT {_SAMPLE}"  # noqa: S608  a template
+_KEYS: Final = f"SELECT {{texts}} FROM {{table}} LIMIT {_SAMPLE}"  # noqa: S608  a template
 _ROW: Final = "SELECT {columns} FROM {table} WHERE ({keys}) = ({values})"
 _PAGE: Final = "SELECT {columns} FROM {table} WHERE ({keys}) >= ({values}) ORDER BY {keys} LIMIT 20"
 _INSERT: Final = (
@@ -62,7 +66,6 @@ _UPDATE: Final = "UPDATE {table} SET {written} = {written} WHERE ({keys}) = ({va
 
 _WEIGHT: Final = re.compile(r"--\s*weight:\s*(\S+)")
 _PARAMETER: Final = re.compile(r"(?<![:\w]):((?:\w+\.)?\w+)\.(\w+)")
-
 
 _HINT: Final = "fill the tables, or name a file of statements: `traffic` of [tool.bough.migrate]"
 
@@ -118,7 +121,12 @@ def _of_table(connection: Connection, reads: float, row: tuple[Any, ...]) -> Ite
     table, keys, kept, written, privileges = row
     values = ", ".join(["%s"] * len(keys))
     names = {"table": table, "keys": ", ".join(keys), "columns": ", ".join(kept), "values": values}
-    sample = connection.execute(sql.SQL(_KEYS.format_map(names))).fetchall()
+    # As text: not every value of every type can be read here, `infinity` for one.
+    names["texts"] = ", ".join(f"{key}::text" for key in keys)
+    try:
+        sample = connection.execute(sql.SQL(_KEYS.format_map(names))).fetchall()
+    except psycopg.Error:
+        sample = []  # a policy that wants claims, or looks through all rows
     if not sample:
         return
     # From here on there are placeholders, and a percent sign in a name is none.
@@ -147,51 +155,51 @@ def given(connection: Connection, file: Path) -> list[Request]:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TrafficError(f"{file} cannot be read: {error}", hint=_HINT) from None
-    requests = [_given(connection, file, chunk) for chunk in _chunks(text)]
+    requests, end = [], 0
+    for tokens in split(text):
+        times = _weight(file, text[end : tokens[0].start])
+        end = tokens[-1].end
+        requests.append(_given(connection, file, text, tokens, times))
     if not requests:
         raise TrafficError(f"{file} has no statement", hint=_HINT)
     return requests
 
 
-def _chunks(text: str) -> Iterator[str]:
-    """Yield the statements; one ends where a line ends with a semicolon."""
-    for chunk in re.split(r";[ \t]*(?:\n|$)", text):
-        if any(line.strip() and not line.strip().startswith("--") for line in chunk.splitlines()):
-            yield chunk.strip()
+def _weight(file: Path, comment: str) -> float:
+    found = _WEIGHT.search(comment)
+    if found is None:
+        return 1.0
+    with suppress(ValueError):
+        if 0 < (weight := float(found[1])) < math.inf:
+            return weight
+    raise TrafficError(f"{file}: the weight {found[1]!r} is not a number above 0")
 
 
-def _given(connection: Connection, file: Path, chunk: str) -> Request:
-    weight = _WEIGHT.search(chunk)
-    try:
-        times = float(weight[1]) if weight else 1.0
-    except ValueError:
-        raise TrafficError(f"{file}: the weight {weight[1] if weight else ''!r} is not a number") from None
-    body = "\n".join(line for line in chunk.splitlines() if not line.strip().startswith("--"))
+def _given(connection: Connection, file: Path, text: str, tokens: Sequence[Token], weight: float) -> Request:
+    body = source(text, tokens)
     wanted = [(match[1], match[2]) for match in _PARAMETER.finditer(body)]
-    statement = _PARAMETER.sub("%s", body.replace("%", "%%"))
-    is_select = body.split(maxsplit=1)[0].lower() == "select"
-    request = Request(sql.SQL(statement), not is_select, times, _sampled(connection, wanted))
+    statement = sql.SQL(_PARAMETER.sub("%s", body.replace("%", "%%")))
+    writes = tokens[0].word != "SELECT"
+    request = Request(statement, writes, weight, _sampled(connection, file, wanted))
     if (why := _failure(connection, request)) is not None:
         raise TrafficError(f"{file}: {why} in: {' '.join(body.split())}")
     return request
 
 
-def _sampled(connection: Connection, wanted: list[tuple[str, str]]) -> list[tuple[Any, ...]]:
+def _sampled(connection: Connection, file: Path, wanted: list[tuple[str, str]]) -> list[tuple[Any, ...]]:
     """Return sets of parameters: the n-th rows of all tables give the n-th set."""
-    tables = dict.fromkeys(table for table, _ in wanted)
     rows: dict[str, list[dict[str, Any]]] = {}
-    for table in tables:
+    for table in dict.fromkeys(table for table, _ in wanted):
         columns = sorted({column for each, column in wanted if each == table})
-        name = sql.Identifier(*table.split("."))
         select = sql.SQL("SELECT {} FROM {} LIMIT %s").format(
-            sql.SQL(", ").join(map(sql.Identifier, columns)), name
+            sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(*table.split("."))
         )
         try:
             found = connection.execute(select, (_SAMPLE,)).fetchall()
         except psycopg.Error as error:
-            raise TrafficError(f"the parameters cannot be read: {failure(error)}") from None
+            raise TrafficError(f"{file}: the parameters cannot be read: {failure(error)}") from None
         if not found:
-            raise TrafficError(f"the statements want a row of {table}, and there is none to be seen")
+            raise TrafficError(f"{file} wants a row of {table}, and there is none to be seen")
         rows[table] = [dict(zip(columns, row, strict=True)) for row in found]
     count = max((len(each) for each in rows.values()), default=1)
     return [
@@ -212,6 +220,8 @@ def _failure(connection: Connection, request: Request) -> str | None:
 
 def failure(error: psycopg.Error) -> str:
     """Return what a client would see of an error, without values."""
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return str(error).partition("\n")[0]  # of a connection that ended, or was not made
     return without_values(
         error.sqlstate or "", error.diag.message_primary or str(error), error.diag.source_function
     )

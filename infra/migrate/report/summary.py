@@ -82,8 +82,12 @@ def headline(rehearsal: Rehearsal) -> str:
     """Return the verdict and what it comes from, such as `Unsafe: 1 of 3 revisions, 1 failed check`."""
     verdict = rehearsal.verdict
     total = len(rehearsal.revisions)
+    skipped = sum(check.outcome is Outcome.SKIPPED for check in rehearsal.checks)
+    unknown = [f"{counted(skipped, 'check')} skipped"] if skipped else []
     if verdict is Verdict.SAFE:
-        return f"Safe: {counted(total, 'revision')}" if total else "Safe: no revision is pending"
+        return ", ".join(
+            [f"Safe: {counted(total, 'revision') if total else 'no revision is pending'}", *unknown]
+        )
     reasons = []
     if count := sum(result.verdict is verdict for result in rehearsal.revisions):
         reasons.append(f"{count} of {counted(total, 'revision')}")
@@ -91,7 +95,7 @@ def headline(rehearsal: Rehearsal) -> str:
         reasons.append(f"{counted(failed, 'failed check')}")
     if rehearsal.traffic and (errors := sum(rehearsal.traffic.errors.values())):
         reasons.append(f"{counted(errors, 'failed request')}")
-    return f"{verdict.value.capitalize()}: {', '.join(reasons)}"
+    return f"{verdict.value.capitalize()}: {', '.join([*reasons, *unknown])}"
 
 
 def origin(rehearsal: Rehearsal) -> str:
@@ -122,8 +126,9 @@ def all_findings(rehearsal: Rehearsal) -> tuple[Finding, ...]:
 def traffic_text(traffic: TrafficResult) -> str:
     """Return what clients saw, without the errors' messages."""
     errors = sum(traffic.errors.values())
+    late = f"; the clients themselves were late by up to {duration(traffic.late)}" if traffic.late else ""
     return (
         f"{traffic.load}: {counted(traffic.requests, 'request')}, "
         f"{counted(errors, 'error') if errors else 'no error'}; the slowest took "
-        f"{duration(traffic.longest_wait)}, {duration(traffic.usual_wait)} before the upgrade"
+        f"{duration(traffic.longest_wait)}, {duration(traffic.usual_wait)} before the upgrade{late}"
     )

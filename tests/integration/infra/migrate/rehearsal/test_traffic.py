@@ -21,9 +21,15 @@ TABLES = """
         total int GENERATED ALWAYS AS ("n:t" * 2) STORED, note text);
     CREATE TABLE empty (id int PRIMARY KEY);
     CREATE TABLE without_key (name text);
+    CREATE TABLE eternal (until timestamptz PRIMARY KEY);
+    CREATE TABLE claimed (id int PRIMARY KEY);
+    ALTER TABLE claimed ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY own ON claimed USING (id = current_setting('request.user')::int);
     INSERT INTO authors (name) SELECT 'author ' || n FROM generate_series(1, 300) n;
     INSERT INTO "Odd %s {x}" ("n:t", note) SELECT n, 'x' FROM generate_series(1, 10) n;
     INSERT INTO without_key VALUES ('x');
+    INSERT INTO eternal VALUES ('infinity');
+    INSERT INTO claimed VALUES (1);
 """
 
 
@@ -103,6 +109,27 @@ class TestReplay:
         ):
             pytest.fail("it ran")
 
+    def test_refuses_a_load_that_fails_by_itself(self, empty_database, owner, tmp_path):
+        """What clients see without any upgrade would be taken for its doing."""
+        file = tmp_path / "traffic.sql"
+        owner.execute("CREATE SEQUENCE calls")
+        file.write_text("SELECT 1 / (nextval('calls') - 2)")
+        with (
+            pytest.raises(TrafficError, match="errors before the upgrade: division by zero"),
+            replay(empty_database.pooled, replace(LOAD, file=file, warm_up=0.3)),
+        ):
+            pytest.fail("it ran")
+
+    def test_refuses_a_load_that_is_not_kept_up_with(self, empty_database, owner, tmp_path):
+        """Each request waits longer than the one before it, upgrade or not."""
+        file = tmp_path / "traffic.sql"
+        file.write_text("SELECT pg_sleep(0.2)")
+        with (
+            pytest.raises(TrafficError, match=r"waited for up to .* is too much here"),
+            replay(empty_database.pooled, replace(LOAD, rate=500, file=file, warm_up=1.3)),
+        ):
+            pytest.fail("it ran")
+
     def test_makes_the_statements_of_a_file(self, empty_database, owner, tmp_path):
         """The load says where its statements are from."""
         file = tmp_path / "traffic.sql"
@@ -120,12 +147,12 @@ class TestDerived:
         """Names of any kind are quoted, generated columns left out."""
         requests = derived(client, 0.8)
         texts = [request.statement.as_string() for request in requests]
-        assert len(requests) == 8
+        assert len(requests) == 11
         assert 'SELECT "Key", "n:t", note FROM public."Odd %%s {x}" WHERE ("n:t", "Key") = (%s, %s)' in texts
         assert {request.writes for request in requests if "SELECT" in request.statement.as_string()[:6]} == {
             False
         }
-        assert sum(r.weight for r in requests if r.writes) == pytest.approx(0.4)
+        assert sum(r.weight for r in requests if r.writes) == pytest.approx(0.5)
 
     def test_leaves_out_what_is_refused_already(self, empty_database, owner):
         """What the role may not do, or a policy hides, is no traffic."""
@@ -134,7 +161,12 @@ class TestDerived:
         with psycopg.connect(
             empty_database.pooled.libpq(), autocommit=True, prepare_threshold=None
         ) as client:
-            assert [request.writes for request in derived(client, 0.8)] == [False, False]
+            requests = derived(client, 0.8)
+        assert {request.statement.as_string().partition(" FROM ")[2][:15] for request in requests} == {
+            "public.authors ",
+            "public.eternal ",
+        }
+        assert sum(request.writes for request in requests) == 1
 
 
 class TestGiven:
@@ -148,10 +180,11 @@ class TestGiven:
             SELECT id::bigint % 7 FROM authors
             WHERE id = :authors.id AND name = :public.authors.name;
 
-            UPDATE authors SET name = name WHERE name = :authors.name;
+            UPDATE authors SET name = ';' WHERE name = :authors.name; SELECT 1;
             """
         )
-        read, write = given(client, file)
+        read, write, constant = given(client, file)
+        assert (constant.writes, constant.weight, constant.parameters) == (False, 1.0, [()])
         assert (read.writes, read.weight, write.writes, write.weight) == (False, 9.0, True, 1.0)
         assert len(read.parameters) == 200
         assert client.execute(read.statement, read.parameters[5]).fetchall()
@@ -160,7 +193,9 @@ class TestGiven:
         ("text", "says"),
         [
             ("-- nothing\n", "has no statement"),
-            ("-- weight: much\nSELECT 1;", "the weight 'much' is not a number"),
+            ("-- weight: much\nSELECT 1;", "the weight 'much' is not a number above 0"),
+            ("-- weight: 0\nSELECT 1;", "the weight '0' is not a number above 0"),
+            ("-- weight: nan\nSELECT 1;", "the weight 'nan' is not a number above 0"),
             ("SELECT nothing;", 'column "nothing" does not exist in: SELECT nothing'),
             ("SELECT :empty.id;", "a row of empty"),
             ("SELECT :authors.nothing;", 'column "nothing" does not exist'),

@@ -41,7 +41,9 @@ class TestMarkdown:
     def test_verdict_comes_first_and_says_why(self):
         """Whoever reads one line knows."""
         first = markdown(samples.unsafe(), ROOT).splitlines()[0]
-        assert first == ("### ❌ Unsafe: 2 of 3 revisions, 1 failed check, 421 failed requests")
+        assert first == (
+            "### ❌ Unsafe: 2 of 3 revisions, 1 failed check, 421 failed requests, 1 check skipped"
+        )
 
     @pytest.mark.parametrize(
         ("made", "line"),
