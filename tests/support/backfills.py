@@ -12,7 +12,7 @@ from api.database.timeouts import Timeouts
 from infra.migrate.backfill.definition import Definition
 from infra.migrate.backfill.pace import Pace
 from infra.migrate.backfill.run import run
-from tests.support.histories import REPOSITORY
+from tests.support.histories import REPOSITORY, query, run_script
 
 if TYPE_CHECKING:
     from infra.migrate.backfill.state import State
@@ -81,3 +81,12 @@ def start_elsewhere(database: Database) -> subprocess.Popen[str]:
 def defined(**changes: Any) -> Definition:
     """Return `DONE` with changes."""
     return replace(DONE, **changes)
+
+
+def make(database: Database, rows: int) -> None:
+    run_script(database.direct, COUNTED.format(rows=rows))
+
+
+def times(database: Database) -> dict[int, int]:
+    """Return how many rows were changed how often."""
+    return dict(query(database.direct, "SELECT times, count(*) FROM things GROUP BY times"))

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from infra.migrate.errors import BackfillInvalidError, BackfillUnknownError
+from infra.migrate.backfill.errors import BackfillInvalidError, BackfillUnknownError
 
 if TYPE_CHECKING:
     from pathlib import Path

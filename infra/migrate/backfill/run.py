@@ -16,17 +16,17 @@ import psycopg
 
 from infra.branches import identity
 from infra.migrate.backfill import state
-from infra.migrate.backfill.pace import SMALLEST, Pace
-from infra.migrate.backfill.state import Position
-from infra.migrate.backfill.statements import Change, Statements
-from infra.migrate.connection import open_connection
-from infra.migrate.errors import (
+from infra.migrate.backfill.errors import (
     BackfillBlockedError,
     BackfillEndlessError,
     BackfillFailedError,
     BackfillInvalidError,
     BackfillRunningError,
 )
+from infra.migrate.backfill.pace import SMALLEST, Pace
+from infra.migrate.backfill.state import Position
+from infra.migrate.backfill.statements import Change, Statements
+from infra.migrate.connection import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

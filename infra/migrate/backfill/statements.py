@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 import psycopg
 from psycopg import sql
 
-from infra.migrate.errors import BackfillBlockedError, BackfillInvalidError
+from infra.migrate.backfill.errors import BackfillBlockedError, BackfillInvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 
 _TABLE: Final = """
-    SELECT relation.oid, format('%%I.%%I', nspname, relname), relkind::text, greatest(reltuples, 0)::bigint,
+    SELECT relation.oid, format('%%I.%%I', nspname, relname), relkind::text,
+        coalesce(
+            (SELECT sum(greatest(part.reltuples, 0))
+             FROM pg_partition_tree(relation.oid) JOIN pg_class AS part ON part.oid = relid WHERE isleaf),
+            greatest(relation.reltuples, 0)
+        )::bigint,
         ARRAY(
             SELECT ARRAY[attname, format_type(atttypid, atttypmod)]
             FROM pg_index, unnest(indkey) WITH ORDINALITY AS key (number, place), pg_attribute

@@ -45,3 +45,16 @@ class TestStatements:
             plan = Statements.of(connection, DONE).plan(connection, ("12000",), 100)
         assert "Index Scan using things_pkey on things" in plan
         assert "Seq Scan" not in plan
+
+    def test_a_partitioned_table_has_the_rows_of_its_partitions(self, empty_database: Database) -> None:
+        """Once each, also where the table itself was analysed."""
+        run_script(
+            empty_database.direct,
+            "CREATE TABLE things (id bigint PRIMARY KEY, done boolean NOT NULL DEFAULT false)"
+            " PARTITION BY RANGE (id);"
+            "CREATE TABLE few PARTITION OF things FOR VALUES FROM (0) TO (100);"
+            "CREATE TABLE many PARTITION OF things FOR VALUES FROM (100) TO (MAXVALUE);"
+            "INSERT INTO things SELECT generate_series(1, 700); ANALYZE things",
+        )
+        with psycopg.connect(empty_database.direct.libpq(), autocommit=True) as connection:
+            assert Statements.of(connection, DONE).rows == 700

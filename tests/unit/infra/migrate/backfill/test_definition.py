@@ -8,7 +8,7 @@ import pytest
 
 from infra.config import Project
 from infra.migrate.backfill.definition import Definition, folder, names, read
-from infra.migrate.errors import BackfillInvalidError, BackfillUnknownError
+from infra.migrate.backfill.errors import BackfillInvalidError, BackfillUnknownError
 
 if TYPE_CHECKING:
     from pathlib import Path
