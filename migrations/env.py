@@ -80,14 +80,19 @@ def record_revisions() -> Callable[..., None]:
     """Return the callback that keeps `bough_revision` in step, for one run of Alembic.
 
     Its first call creates the table if need be and records what was applied before it: a database
-    that plain Alembic had migrated so far is taken over.
+    that plain Alembic had migrated so far is taken over. Where the newest is recorded, one below it that
+    is not was put there later, and never applied.
     """
     first = True
 
-    def add(ctx: MigrationContext, scripts: Iterable[Script]) -> None:
-        rows = [{"id": s.revision, "phase": getattr(s.module, "phase", "expand")} for s in scripts]
-        if rows:
-            ctx.execute(insert(REVISIONS).values(rows).on_conflict_do_nothing())
+    def add(ctx: MigrationContext, scripts: Iterable[Script], *, unless: Collection[str] = ()) -> None:
+        rows = [(s.revision, getattr(s.module, "phase", "expand")) for s in scripts]
+        statement = insert(REVISIONS).values(rows)
+        if unless:
+            new = sa.values(sa.column("id", sa.Text), sa.column("phase", sa.Text), name="new").data(rows)
+            is_recorded = sa.exists().where(REVISIONS.c.id.in_(unless))
+            statement = insert(REVISIONS).from_select(["id", "phase"], sa.select(new).where(~is_recorded))
+        ctx.execute(statement.on_conflict_do_nothing())
 
     def record(*, ctx: MigrationContext, step: MigrationInfo, heads: Collection[str], **_: object) -> None:
         nonlocal first
@@ -96,10 +101,12 @@ def record_revisions() -> Callable[..., None]:
             first = False
             ctx.execute(CreateTable(REVISIONS, if_not_exists=True))
             ctx.execute(PROTECT)
-            add(ctx, context.script.iterate_revisions(tuple(heads), "base") if heads else ())
-        elif step.is_upgrade:
+            before = tuple({*heads, *step.down_revision_ids} - {script.revision for script in moved})
+            if before:
+                add(ctx, context.script.iterate_revisions(before, "base"), unless=before)
+        if step.is_upgrade:
             add(ctx, moved)
-        if not step.is_upgrade:
+        else:
             ctx.execute(sa.delete(REVISIONS).where(REVISIONS.c.id.in_([s.revision for s in moved])))
 
     return record

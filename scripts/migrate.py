@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from api.database.connection_url import DirectUrl
     from infra.migrate.history import Revision
-    from infra.migrate.runner import Report, Status
+    from infra.migrate.runner import Report
+    from infra.migrate.status import Status
 
 app = typer.Typer(
     help="Apply, list, write and undo revisions, on a direct connection string: that of --branch, else "
@@ -90,7 +91,15 @@ def apply(
     output.say(f"Migrating {target.url}")
     required = project.migrate.require_rehearsal if require_rehearsal is None else require_rehearsal
     if contract:
-        report = migrate_contract.apply(project, target, branch, revision, allow_unsafe=allow_unsafe, yes=yes)
+        report = migrate_contract.apply(
+            project,
+            target,
+            branch,
+            revision,
+            require_rehearsal=required,
+            allow_unsafe=allow_unsafe,
+            yes=yes,
+        )
     else:
         report = runner.apply(
             project,
@@ -134,11 +143,11 @@ def rollback(
 @app.command()
 def status(*, branch: OnBranch = None, url: OnUrl = None, output_format: Output = OutputFormat.TABLE) -> None:
     """Compare a database with the code: what is pending, what waits and why, which code is live."""
-    from infra.migrate import runner  # noqa: PLC0415  see `apply`
+    from infra.migrate.status import status as compare  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
     database = resolve_target(project, branch, url).url
-    found = runner.status(project, database)
+    found = compare(project, database)
     record = {
         "database": str(database),
         "current": list(found.current),

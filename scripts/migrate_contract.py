@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 def apply(
-    project: Project, target: Target, branch: str | None, revision: str, *, allow_unsafe: bool, yes: bool
+    project: Project,
+    target: Target,
+    branch: str | None,
+    revision: str,
+    *,
+    require_rehearsal: bool,
+    allow_unsafe: bool,
+    yes: bool,
 ) -> Report:
     """Apply contract revisions, and say how to return."""
     from infra.migrate import contract, runner  # noqa: PLC0415  Alembic takes a quarter of a second
@@ -32,6 +39,7 @@ def apply(
             consent=lambda what: confirm(what, yes=yes),
             announce=output.say,
             revision=revision,
+            require_rehearsal=require_rehearsal,
             allow_unsafe=allow_unsafe,
         )
     if done.before is not None and done.report.runs:

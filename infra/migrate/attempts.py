@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 import sqlalchemy as sa
 
-from infra.migrate import failure, lock, progress
+from infra.migrate import failure, lock, progress, records
 from infra.migrate.connection import as_sqlalchemy, current_versions, unobserved
 from infra.migrate.errors import MigrationError
 from infra.migrate.replay import Replay
@@ -68,6 +68,7 @@ class Attempts:
         most: How often a revision is tried.
         announce: Is told of every wait.
         observer: Watches.
+        first_fill: The plan fills a database in which nothing was; that is noted until it has ended.
         runs: What has run.
         dropped: Names of indexes that an interrupted run had left invalid, and that were dropped.
     """
@@ -82,6 +83,7 @@ class Attempts:
     most: int
     announce: Callable[[str], None]
     observer: Observer | None = None
+    first_fill: bool = False
     runs: list[RevisionRun] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     _failures: Counter[str] = field(default_factory=Counter)
@@ -168,6 +170,8 @@ class Attempts:
             with unobserved(self.connection):
                 replay.finished()
                 lock.verify(self.connection)
+                if self.first_fill:
+                    self._note_first_fill(revision)
             if self.observer is not None:
                 self.observer.done(revision)
             # The first: an autocommit block inside a revision begins again.
@@ -177,3 +181,10 @@ class Attempts:
             self.runs.append(RevisionRun(revision.id, revision.message, revision.phase, seconds, attempts))
 
         return record
+
+    def _note_first_fill(self, revision: Revision) -> None:
+        """Let the next run know, if this one is killed, that no code can use what is half filled."""
+        if revision is self.plan[-1]:
+            records.end_first_fill(self.connection)
+        elif not self.before and revision is self.plan[0]:
+            records.begin_first_fill(self.connection, [each.id for each in self.plan])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from infra.branches import identity
 from infra.branches.errors import NotSupportedError
 from infra.branches.provider import BranchSpec
-from infra.migrate import phases, records, runner
+from infra.migrate import order, phases, records, runner
 from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.errors import ContractRefusedError, RehearsalMissingError, RehearsalStaleError
 from infra.migrate.history import History, alembic_config
@@ -79,6 +79,7 @@ def apply(
     consent: Callable[[str], None],
     announce: Callable[[str], None],
     revision: str = "head",
+    require_rehearsal: bool = False,
     allow_unsafe: bool = False,
     code: bool = True,
 ) -> ContractReport:
@@ -91,6 +92,7 @@ def apply(
         consent: Is asked, with a sentence, where no restore point can be made; raises to stop.
         announce: Is told of every step.
         revision: The last to apply.
+        require_rehearsal: Refuse expand revisions, too, that were not rehearsed: contracts always are.
         allow_unsafe: A rehearsal that found them unsafe is enough.
         code: As `rehearse` has it.
 
@@ -102,11 +104,11 @@ def apply(
     """
     found = _look(project, target, revision)
     contracts = [each for each in found.allowed.run if each.phase == "contract"]
-    guard, restore_point = None, None
+    guard = memory.guard(project, allow_unsafe=allow_unsafe) if contracts or require_rehearsal else None
+    restore_point = None
     if found.allowed.held_back and not found.allowed.run:
         raise ContractRefusedError(found.allowed.why or "")
     if contracts and found.before is not None:
-        guard = memory.guard(project, allow_unsafe=allow_unsafe)
         _have_rehearsed(project, target, found, announce, allow_unsafe=allow_unsafe, code=code)
         restore_point = _keep(found.identity, contracts[0].id, provider, consent, announce)
     report = runner.apply(
@@ -115,7 +117,8 @@ def apply(
         expected=found.identity,
         announce=announce,
         revision=revision,
-        contract=True,
+        # A contract that has become known to the live code since then waits for its own restore point.
+        contract=bool(contracts),
         guard=guard,
     )
     return ContractReport(report, found.before, restore_point)
@@ -125,11 +128,13 @@ def _look(project: Project, target: Target, revision: str) -> _Found:
     with open_connection(target.url, TIMEOUTS) as connection, alembic_config(project) as config:
         who = identity.verify(connection, target.expected)
         history, versions = History(config), current_versions(connection)
+        order.require(connection, history)
         allowed = phases.allowed(
             history.upgrades(versions, revision),
             applied=history.applied(versions),
             live=records.live_release(connection),
             contract=True,
+            first_fill=records.first_fill(connection),
         )
     return _Found(who, allowed, memory.base_of(versions))
 

@@ -89,6 +89,12 @@ class DatabaseBehindError(MigrationError):
     code = "DATABASE_BEHIND"
 
 
+class ReorderedError(MigrationError):
+    """Revisions have changed places since the database was migrated: it lacks one below its newest."""
+
+    code = "REVISIONS_REORDERED"
+
+
 class NotLiveError(MigrationError):
     """Code that is said to be live needs a revision that the database lacks."""
 
@@ -113,6 +119,7 @@ class ContractRefusedError(MigrationError):
     """The live code was built without the next contract revision, or is not known."""
 
     code = "CONTRACT_REFUSED"
+    exit_code = 3
 
 
 class SquashRefusedError(MigrationError):

@@ -15,6 +15,7 @@ from alembic import command
 from alembic.operations import ops
 from alembic.util import CommandError
 
+from infra.migrate import order
 from infra.migrate.connection import as_sqlalchemy, current_versions, open_connection
 from infra.migrate.errors import (
     DatabaseBehindError,
@@ -86,6 +87,7 @@ def new(
         if connection is not None:
             versions = current_versions(connection)
             history.applied(versions)  # refuses a database that is ahead
+            order.require(connection, history)
             behind = history.upgrades(versions, "head")
             if behind:
                 text = f"the database lacks {len(behind)} revisions, from {behind[0].id} on"

@@ -102,6 +102,13 @@ class History:
         """Iterate from the oldest revision to the newest."""
         return iter(self._all)
 
+    @property
+    def is_line(self) -> bool:
+        """Whether each revision follows the one before it alone: no git branches were merged."""
+        scripts = [self._scripts.get_revision(revision.id) for revision in self._all]
+        parents = [None, *(script.revision for script in scripts)]
+        return all(script.down_revision == parent for script, parent in zip(scripts, parents, strict=False))
+
     def unknown(self, versions: Collection[str]) -> tuple[str, ...]:
         """Return those of a database's versions that no file here has."""
         known = {revision.id for revision in self._all}

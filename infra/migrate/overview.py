@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl
     from infra.branches.identity import BranchIdentity
     from infra.config import Project
-    from infra.migrate.connection import Connection
     from infra.migrate.history import Phase
 
 
@@ -53,7 +52,7 @@ def overview(
     """
     with open_connection(url, TIMEOUTS) as connection:
         identity.verify(connection, expected)
-        recorded = _recorded(connection)
+        recorded = records.applied_revisions(connection)
         live = records.live_release(connection)
         rehearsed: dict[str, str] = {}
         for rehearsal in records.rehearsals(connection):
@@ -63,23 +62,17 @@ def overview(
         history = tuple(History(config))
     known = live.revisions if live else frozenset()
     here = [(each.id, each.message, each.phase) for each in history]
-    gone = [(id_, None, phase) for id_, (phase, _) in recorded.items() if id_ not in {i for i, *_ in here}]
+    gone = [
+        (id_, None, applied.phase) for id_, applied in recorded.items() if id_ not in {i for i, *_ in here}
+    ]
     return tuple(
         Entry(
             id_,
             message,
             phase,
-            recorded[id_][1] if id_ in recorded else None,
+            recorded[id_].at if id_ in recorded else None,
             rehearsed.get(id_),
             id_ in known,
         )
         for id_, message, phase in [*here, *gone]
     )
-
-
-def _recorded(connection: Connection) -> dict[str, tuple[Phase, datetime]]:
-    row = connection.execute("SELECT to_regclass('bough_revision') IS NULL").fetchone()
-    if row is None or row[0]:
-        return {}
-    rows = connection.execute("SELECT id, phase, applied_at FROM bough_revision ORDER BY applied_at, id")
-    return {id_: (phase, applied_at) for id_, phase, applied_at in rows}

@@ -45,6 +45,7 @@ def allowed(
     live: Release | None,
     contract: bool,
     unused: bool = False,
+    first_fill: Collection[str] = (),
 ) -> Allowed:
     """Divide a plan into what may run and what is held back.
 
@@ -54,11 +55,13 @@ def allowed(
         live: The code that serves requests; `None` when nobody has said so.
         contract: Whether contract revisions were asked for.
         unused: No code uses the database: it is a fork, or of a world that is about to start.
+        first_fill: What an interrupted run was filling an empty database with: until somebody says that code
+            is live, none can be.
     """
     everything = Allowed(tuple(plan))
     if unused or not applied:
         return everything
-    known = live.revisions if live and contract else frozenset()
+    known = first_fill if live is None else live.revisions if contract else frozenset()
     for index, revision in enumerate(plan):
         if revision.phase == "contract" and revision.id not in known:
             held_back = tuple(plan[index:])

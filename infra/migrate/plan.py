@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.branches import identity
-from infra.migrate import phases, records
+from infra.migrate import order, phases, records
 from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.history import History, alembic_config
 from infra.migrate.lint import review
@@ -95,12 +95,13 @@ def plan(
     with open_connection(url, TIMEOUTS) as connection:
         found = identity.verify(connection, expected)
         versions, live = current_versions(connection), records.live_release(connection)
-        sizes = estimated_rows(connection)
-    with alembic_config(project) as config:
-        history = History(config)
+        first_fill, sizes = records.first_fill(connection), estimated_rows(connection)
+        with alembic_config(project) as config:
+            history = History(config)
+        order.require(connection, history)
         applied = history.applied(versions)
         pending = history.upgrades(versions, revision) if history.head else ()
-    allowed = phases.allowed(pending, applied=applied, live=live, contract=contract)
+    allowed = phases.allowed(pending, applied=applied, live=live, contract=contract, first_fill=first_fill)
     waiting = {each.id for each in allowed.held_back}
     reviewed = review(project, versions, revision=revision, sizes=sizes) if pending else ()
     new: set[str] = set()

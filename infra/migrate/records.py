@@ -11,13 +11,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.types.json import Jsonb
 
+from infra.branches import identity
 from infra.migrate.catalog import Catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from infra.branches.identity import BranchIdentity
     from infra.migrate.connection import Connection
+    from infra.migrate.history import Phase
+
+_TABLES: Final = (
+    "bough_rehearsal",
+    "bough_schema",
+    "bough_release",
+    "bough_backfill",
+    "bough_progress",
+    "bough_first_fill",
+)
 
 #: Rehearsals that are kept: of those that fit, the newest decides.
 _KEPT: Final = 100
@@ -39,6 +51,7 @@ _MAKE: Final = """
     );
     CREATE TABLE IF NOT EXISTS bough_release (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        branch text NOT NULL,
         head text,
         revisions text[] NOT NULL,
         artifact text,
@@ -63,26 +76,38 @@ _MAKE: Final = """
         invalid_before oid[] NOT NULL,
         PRIMARY KEY (revision, position)
     );
+    CREATE TABLE IF NOT EXISTS bough_first_fill (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one),
+        revisions text[] NOT NULL
+    );
     DO $$
     DECLARE
         grantee regrole;
     BEGIN
         FOR grantee IN
             SELECT DISTINCT acl.grantee FROM pg_class, aclexplode(relacl) AS acl
-            WHERE oid IN (
-                'bough_rehearsal'::regclass, 'bough_schema'::regclass, 'bough_release'::regclass,
-                'bough_backfill'::regclass, 'bough_progress'::regclass
-            )
-              AND acl.grantee NOT IN (0, relowner)
+            WHERE oid = ANY ('{TABLES}'::regclass[]) AND acl.grantee NOT IN (0, relowner)
         LOOP
-            EXECUTE 'REVOKE ALL ON bough_rehearsal, bough_schema, bough_release, bough_backfill,'
-                'bough_progress FROM ' || grantee;
-            EXECUTE 'GRANT SELECT ON bough_rehearsal, bough_schema, bough_release, bough_backfill,'
-                'bough_progress TO ' || grantee;
+            EXECUTE 'REVOKE ALL ON TABLES FROM ' || grantee;
+            EXECUTE 'GRANT SELECT ON TABLES TO ' || grantee;
         END LOOP;
     END
     $$
-"""
+""".replace("TABLES", ", ".join(_TABLES))
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A revision, as the database has recorded it.
+
+    Args:
+        phase: That it declared.
+        at: When its transaction began, with time zone.
+    """
+
+    phase: Phase
+    at: datetime
+
 
 #: All but the newest rehearsals, and the schemas that none of those has seen.
 _FORGET: Final = """
@@ -142,34 +167,66 @@ def make_tables(connection: Connection) -> None:
 def record_release(
     connection: Connection, head: str | None, revisions: frozenset[str], artifact: str | None
 ) -> None:
-    """Take down that this code is live from now on; it stays since when it was, if it is live already."""
+    """Take down that this code is live from now on; it stays since when it was, if it is live already.
+
+    Counts for the branch that the connection is to, and not for those that its data is copied to.
+    """
     make_tables(connection)
+    branch = _named(identity.verify(connection, None))
     connection.execute(
         """
-        INSERT INTO bough_release (head, revisions, artifact)
-        SELECT new.* FROM (VALUES (%s::text, %s::text[], %s::text)) AS new
+        INSERT INTO bough_release (branch, head, revisions, artifact)
+        SELECT new.* FROM (VALUES (%s::text, %s::text, %s::text[], %s::text)) AS new
         EXCEPT
-        (SELECT head, revisions, artifact FROM bough_release ORDER BY id DESC LIMIT 1)
+        (SELECT branch, head, revisions, artifact FROM bough_release ORDER BY id DESC LIMIT 1)
         """,
-        (head, sorted(revisions), artifact),
+        (branch, head, sorted(revisions), artifact),
     )
-
-
-def applied_revisions(connection: Connection) -> frozenset[str]:
-    """Return the ids in `bough_revision`; none where the kit has never migrated."""
-    if not _is_there(connection, "bough_revision"):
-        return frozenset()
-    return frozenset(revision for (revision,) in connection.execute("SELECT id FROM bough_revision"))
+    end_first_fill(connection)
 
 
 def live_release(connection: Connection) -> Release | None:
-    """Return the code that is live, `None` when nobody has ever said so."""
-    if not _is_there(connection, "bough_release"):
+    """Return the code that is live on this branch, `None` when nobody has ever said so."""
+    branch = identity.read(connection)
+    if branch is None or not _is_there(connection, "bough_release"):
         return None
     row = connection.execute(
-        "SELECT head, revisions, artifact, live_at FROM bough_release ORDER BY id DESC LIMIT 1"
+        "SELECT head, revisions, artifact, live_at FROM bough_release WHERE branch = %s"
+        " ORDER BY id DESC LIMIT 1",
+        (_named(branch),),
     ).fetchone()
     return Release(row[0], frozenset(row[1]), row[2], row[3]) if row else None
+
+
+def applied_revisions(connection: Connection) -> dict[str, Applied]:
+    """Return what is in `bough_revision`, the oldest first; nothing where the kit has never migrated."""
+    if not _is_there(connection, "bough_revision"):
+        return {}
+    rows = connection.execute("SELECT id, phase, applied_at FROM bough_revision ORDER BY applied_at, id")
+    return {revision: Applied(phase, at) for revision, phase, at in rows}
+
+
+def begin_first_fill(connection: Connection, revisions: Sequence[str]) -> None:
+    """Take down up to where an empty database is being filled: nobody's code can be live until it is."""
+    make_tables(connection)
+    connection.execute(
+        "INSERT INTO bough_first_fill (revisions) VALUES (%s)"
+        " ON CONFLICT (one) DO UPDATE SET revisions = excluded.revisions",
+        (list(revisions),),
+    )
+
+
+def end_first_fill(connection: Connection) -> None:
+    """Forget it."""
+    connection.execute("DELETE FROM bough_first_fill")
+
+
+def first_fill(connection: Connection) -> frozenset[str]:
+    """Return what an interrupted run was filling an empty database with; nothing where none was."""
+    if not _is_there(connection, "bough_first_fill"):
+        return frozenset()
+    row = connection.execute("SELECT revisions FROM bough_first_fill").fetchone()
+    return frozenset(row[0]) if row else frozenset()
 
 
 def record_rehearsal(
@@ -218,6 +275,10 @@ def rehearsals(connection: Connection) -> tuple[RememberedRehearsal, ...]:
         (_KEPT,),
     ).fetchall()
     return tuple(RememberedRehearsal(*row) for row in rows)
+
+
+def _named(branch: BranchIdentity) -> str:
+    return f"{branch.provider}/{branch.project_id}/{branch.branch_id}"
 
 
 def _is_there(connection: Connection, table: str) -> bool:

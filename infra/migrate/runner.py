@@ -17,20 +17,18 @@ from alembic import command
 from api.database.timeouts import Timeouts
 from infra.branches import identity
 from infra.migrate import lock, phases, progress, records
-from infra.migrate.attempts import Attempts, RevisionRun
-from infra.migrate.blockers import watch_blockers
-from infra.migrate.connection import current_versions, open_connection, widen_version_column
-from infra.migrate.errors import MigrationError, NotVerifiedError, UnknownRevisionError
+from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.errors import MigrationError, UnknownRevisionError
 from infra.migrate.history import History, Revision, alembic_config
+from infra.migrate.locked_run import LockedRun, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from alembic.config import Config
-
     from api.database.connection_url import DirectUrl
     from infra.branches.identity import BranchIdentity
     from infra.config import Project
+    from infra.migrate.attempts import RevisionRun
     from infra.migrate.connection import Connection
     from infra.migrate.observer import Observer
 
@@ -58,31 +56,6 @@ class Report:
     held_back: tuple[Revision, ...] = ()
     why: str | None = None
     dropped_indexes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A database beside the code.
-
-    Args:
-        current: What `alembic_version` holds; more than one only while a merge is pending.
-        head: The newest revision of the code; `None` without any.
-        pending: What is not applied, in order.
-        unknown: Those of `current` that the code does not have: the database is ahead of it.
-        allowed: Which of `pending` `apply` would run, which not yet, and why.
-        half_done: Ids of revisions that an interrupted run has left half applied or half undone.
-        live: The code that is live; `None` when nobody has said so.
-        rehearsal: The last one; `None` without any.
-    """
-
-    current: tuple[str, ...]
-    head: str | None
-    pending: tuple[Revision, ...]
-    unknown: tuple[str, ...]
-    allowed: phases.Allowed
-    half_done: tuple[str, ...]
-    live: records.Release | None
-    rehearsal: records.RememberedRehearsal | None
 
 
 def apply(
@@ -127,14 +100,16 @@ def apply(
     """
 
     def permit(connection: Connection, plan: tuple[Revision, ...], applied: frozenset[str]) -> phases.Allowed:
-        live = records.live_release(connection)
-        allowed = phases.allowed(plan, applied=applied, live=live, contract=contract, unused=unused)
+        live, first_fill = records.live_release(connection), records.first_fill(connection)
+        allowed = phases.allowed(
+            plan, applied=applied, live=live, contract=contract, unused=unused, first_fill=first_fill
+        )
         if guard is not None and allowed.run:
             guard(connection, allowed.run)
         return allowed
 
     run = _Run(project, url, expected, announce, timeouts, lock_wait, attempts, observer)
-    return run.to(_Way(revision, History.upgrades, permit, _last, command.upgrade, undoing=False))
+    return run.to(Way(revision, History.upgrades, permit, _last, command.upgrade, undoing=False))
 
 
 def rollback(
@@ -162,7 +137,7 @@ def rollback(
 
     run = _Run(project, url, expected, announce, timeouts, lock_wait, attempts, observer)
     # Going down from one of two heads is how `bough migrate rebase` may move it then.
-    return run.to(_Way(to, History.downgrades, permit, History.below, command.downgrade, undoing=True))
+    return run.to(Way(to, History.downgrades, permit, History.below, command.downgrade, undoing=True))
 
 
 def target(url: DirectUrl, expected: BranchIdentity | None = None) -> BranchIdentity:
@@ -173,24 +148,6 @@ def target(url: DirectUrl, expected: BranchIdentity | None = None) -> BranchIden
     """
     with open_connection(url, TIMEOUTS) as connection:
         return identity.verify(connection, expected)
-
-
-def status(project: Project, url: DirectUrl) -> Status:
-    """Compare a database with the code; takes no lock and changes nothing.
-
-    Raises:
-        MigrationError: The history is broken, or the database cannot be read.
-    """
-    with open_connection(url, TIMEOUTS) as connection, alembic_config(project) as config:
-        history = History(config)
-        current = current_versions(connection)
-        unknown = history.unknown(current)
-        pending = () if unknown else history.upgrades(current, "head")
-        live = records.live_release(connection)
-        allowed = phases.allowed(pending, applied=current, live=live, contract=False)
-        half_done = tuple(sorted(progress.load(connection)))
-        rehearsal = next(iter(records.rehearsals(connection)), None)
-        return Status(current, history.head, pending, unknown, allowed, half_done, live, rehearsal)
 
 
 def sql(project: Project, *, start: str = "base", end: str = "head") -> str:
@@ -224,19 +181,6 @@ def _last(_history: History, plan: tuple[Revision, ...]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """Up or down, and how far."""
-
-    revision: str
-    plan: Callable[[History, tuple[str, ...], str], tuple[Revision, ...]]
-    permit: Callable[[Connection, tuple[Revision, ...], frozenset[str]], phases.Allowed]
-    #: What Alembic must be told so that it ends with the plan, from wherever in it.
-    end: Callable[[History, tuple[Revision, ...]], str]
-    migrate: Callable[[Config, str], None]
-    undoing: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Run:
     project: Project
     url: DirectUrl
@@ -247,7 +191,7 @@ class _Run:
     attempts: int | None
     observer: Observer | None
 
-    def to(self, way: _Way) -> Report:
+    def to(self, way: Way) -> Report:
         settings = self.project.migrate
         timeouts = self.timeouts or replace(
             TIMEOUTS, statement=settings.statement_timeout, lock=settings.lock_timeout
@@ -260,38 +204,21 @@ class _Run:
             stack.enter_context(lock.hold(connection, lock_wait, announce))
             config = stack.enter_context(alembic_config(self.project))
             history = History(config, several_heads=way.undoing)
+            most = self.attempts or settings.attempts
+            run = LockedRun(
+                way, connection, self.url, config, history, timeouts, most, announce, self.observer
+            )
+            done = run.bring_into_order()
             versions = current_versions(connection)
             before = history.applied(versions)
             progress.check(connection, before, undoing=way.undoing)
             allowed = way.permit(connection, way.plan(history, versions, way.revision), before)
-            if not allowed.run:
-                return Report((), versions, allowed.held_back, allowed.why)
-            widen_version_column(connection, max(len(revision.id) for revision in allowed.run))
-            blockers = stack.enter_context(watch_blockers(self.url, connection, timeouts.lock / 3))
-            attempts = Attempts(
-                connection,
-                self.url,
-                history,
-                before,
-                allowed.run,
-                timeouts,
-                undoing=way.undoing,
-                most=self.attempts or settings.attempts,
-                announce=announce,
-                observer=self.observer,
-            )
-            end = way.end(history, allowed.run)
-            attempts.run(config, lambda: way.migrate(config, end), blockers)
-            after = current_versions(connection)
-            _verify(history.applied(after) ^ before, allowed.run)
+            if allowed.run:
+                done.append(run.through(before, allowed.run))
             return Report(
-                tuple(attempts.runs), after, allowed.held_back, allowed.why, tuple(attempts.dropped)
+                tuple(one for each in done for one in each.runs),
+                current_versions(connection),
+                allowed.held_back,
+                allowed.why,
+                tuple(name for each in done for name in each.dropped),
             )
-
-
-def _verify(changed: frozenset[str], plan: tuple[Revision, ...]) -> None:
-    planned = {revision.id for revision in plan}
-    if changed != planned:
-        wrong = ", ".join(sorted(changed ^ planned))
-        message = f"Alembic reported success, but the database disagrees about {wrong}"
-        raise NotVerifiedError(message, hint="look at it with: bough migrate status")

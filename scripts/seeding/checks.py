@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.migrate import runner
 from infra.migrate.connection import open_connection
+from infra.migrate.runner import TIMEOUTS
+from infra.migrate.status import status
 from scripts.seeding.errors import NotMigratedError, PostsExistError
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ def posts_before(project: Project, url: DirectUrl, *, append: bool) -> int:
         PostsExistError: There are posts, and not `append`.
         MigrationError: The database cannot be read.
     """
-    status = runner.status(project, url)
-    if status.pending:
-        message = f"{url} is not migrated: {len(status.pending)} revisions are pending"
+    found = status(project, url)
+    if found.pending:
+        message = f"{url} is not migrated: {len(found.pending)} revisions are pending"
         raise NotMigratedError(message, hint="run: bough migrate apply")
-    if status.unknown:
-        message = f"{url} is ahead of this code: it has {', '.join(status.unknown)}"
+    if found.unknown:
+        message = f"{url} is ahead of this code: it has {', '.join(found.unknown)}"
         raise NotMigratedError(message, hint="take the newer code")
-    with open_connection(url, runner.TIMEOUTS) as connection:
+    with open_connection(url, TIMEOUTS) as connection:
         row = connection.execute(
             "SELECT count(*) FROM posts" if append else "SELECT count(*) FROM (SELECT FROM posts LIMIT 1) p"
         ).fetchone()

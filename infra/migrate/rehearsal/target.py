@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.branches import identity
-from infra.migrate import catalog, phases, records
+from infra.migrate import catalog, order, phases, records
 from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.history import History, alembic_config
 from infra.migrate.rehearsal.sizes import estimated_rows
@@ -84,10 +84,14 @@ def look(project: Project, target: Target, *, revision: str, contract: bool) -> 
         versions, live = current_versions(connection), records.live_release(connection)
         with alembic_config(project) as config:
             history = History(config)
+            order.require(connection, history)
             applied = history.applied(versions)
             plan = history.upgrades(versions, revision) if history.head else ()
             left = history.upgrades(versions, "head") if history.head else ()
-        allowed = phases.allowed(plan, applied=applied, live=live, contract=contract, unused=contract)
+        first_fill = records.first_fill(connection)
+        allowed = phases.allowed(
+            plan, applied=applied, live=live, contract=contract, unused=contract, first_fill=first_fill
+        )
         return Outlook(
             who,
             versions,

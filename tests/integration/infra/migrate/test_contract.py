@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.migrate import contract, live, runner
-from infra.migrate.errors import ContractRefusedError, RehearsalUnsafeError
+from infra.migrate.errors import ContractRefusedError, RehearsalMissingError, RehearsalUnsafeError
 from tests.support.forks import TemplateForking, target_of
 from tests.support.histories import query, tables
 
@@ -115,6 +115,15 @@ class TestApply:
         done = apply(history, target)
         assert [run.id for run in done.report.runs] == ["two", "three"]
         assert [each.id for each in done.report.held_back] == ["four"]
+
+    def test_refuses_expands_that_were_not_rehearsed_where_that_is_required(
+        self, history: History, target: Target
+    ) -> None:
+        """Asking for contracts is no way around it."""
+        live.record(target.url, None, live.built_at(history.project, "one"), None)
+        with pytest.raises(RehearsalMissingError, match="two must be rehearsed"):
+            apply(history, target, require_rehearsal=True)
+        assert [run.id for run in apply(history, target).report.runs] == ["two"]
 
     def test_needs_no_rehearsal_on_an_empty_database(
         self, history: History, target: Target, world: World

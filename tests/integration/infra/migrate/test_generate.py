@@ -17,6 +17,7 @@ from infra.migrate.errors import (
     NothingToGenerateError,
     RevisionExistsError,
 )
+from infra.migrate.status import status
 
 if TYPE_CHECKING:
     from infra.testing.databases import Database
@@ -163,8 +164,8 @@ class TestNew:
         """A second revision follows the first."""
         generate.new(history.project, None, "first", autogenerate=False)
         generate.new(history.project, None, "second", autogenerate=False)
-        status = runner.status(history.project, empty_database.direct)
-        assert [revision.message for revision in status.pending] == ["first.", "second."]
+        found = status(history.project, empty_database.direct)
+        assert [revision.message for revision in found.pending] == ["first.", "second."]
 
     def test_prints_nothing(self, history: History, capfd: pytest.CaptureFixture[str]) -> None:
         """Alembic's progress stays out of stdout, which belongs to the command's data."""

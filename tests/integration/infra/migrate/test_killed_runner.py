@@ -87,11 +87,13 @@ def schema(database: Database) -> Catalog:
 class Chaos:
     """The five revisions, killed at one message, and applied again."""
 
-    def __init__(self, history: History, world: World, base: Database) -> None:
-        self._history, self._world, self._base = history, world, base
+    def __init__(
+        self, history: History, world: World, base: Database, end: str = "validate", state: str = STATE
+    ) -> None:
+        self._history, self._world, self._base, self._end, self._query = history, world, base, end, state
         with world.new_database(base.name) as database:
             self.messages = self._run(database, 1_000_000, Moment.ANSWERED)
-            self._state = query(database.direct, STATE)
+            self._state = query(database.direct, self._query)
             self._schema = schema(database)
         assert self._state[0][3] == 0
 
@@ -99,8 +101,8 @@ class Chaos:
         with self._world.new_database(self._base.name) as database:
             assert self._run(database, message, moment) == message
             report = runner.apply(self._history.project, database.direct)
-            assert report.current == ("validate",)
-            assert query(database.direct, STATE) == self._state
+            assert report.current == (self._end,)
+            assert query(database.direct, self._query) == self._state
             assert catalog.differences(self._schema, schema(database)) == ()
 
     def _run(self, database: Database, at: int, moment: Moment) -> int:
@@ -143,6 +145,16 @@ class TestApply:
             list(threads.map(lambda message: chaos.kill_at(message, moment), messages))
         with capsys.disabled():
             print(f"killed at {len(messages)} messages, {moment.value}")  # noqa: T201  a proof's figures
+
+    @pytest.mark.prove
+    def test_finishes_filling_an_empty_database(self, history: History, world: World) -> None:
+        """Contracts as well, wherever it was killed: nobody's code can be live there."""
+        history.write_three_tables()
+        history.write("four", "three", "op.execute('DROP TABLE a')", phase="contract")
+        with world.new_database() as empty:
+            filling = Chaos(history, world, empty, end="four", state="SELECT 0, 0, 0, 0")
+            for message in range(1, filling.messages):
+                filling.kill_at(message, Moment.ANSWERED)
 
     @pytest.mark.prove
     def test_waits_for_the_statement_of_a_killed_runner(

@@ -18,7 +18,7 @@ from tests.support.histories import query
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.testing.databases import Database
+    from infra.testing.databases import Database, World
     from tests.support.histories import History
 
 
@@ -41,6 +41,22 @@ class TestRecord:
         assert (release.head, release.artifact) == ("three", str(tmp_path))
         assert release.revisions == {"one", "two", "three"}
         assert query(url, "SELECT head FROM bough_release ORDER BY id") == [("one",), ("three",)]
+
+    def test_says_nothing_of_a_branch_that_it_is_copied_to(
+        self, history: History, empty_database: Database, world: World
+    ) -> None:
+        """A preview that is forked from production has code of its own, or none yet."""
+        history.write("one", None, "pass")
+        runner.apply(history.project, empty_database.direct)
+        built = live.built_at(history.project, "head")
+        live.record(empty_database.direct, None, built, None)
+        with world.new_database(empty_database.name) as copy:
+            preview = BranchIdentity(identity.PLAIN, "tests", "preview")
+            with psycopg.connect(copy.direct.libpq(), autocommit=True) as connection:
+                identity.mark(connection, preview)
+            assert live.read(copy.direct, preview) is None
+            live.record(copy.direct, preview, built, None)
+            assert live.read(copy.direct, preview) is not None
 
     def test_refuses_code_whose_revisions_are_not_applied(
         self, history: History, empty_database: Database

@@ -11,6 +11,7 @@ from infra.migrate.errors import (
     RevisionFailedError,
     UnknownRevisionError,
 )
+from infra.migrate.status import status
 from tests.support.histories import recorded, schema_of, tables
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class TestRollback:
             RevisionFailedError, match="data is gone; it was rolled back; 1 before it stays done"
         ):
             runner.rollback(history.project, empty_database.direct, to="base")
-        assert runner.status(history.project, empty_database.direct).current == ("two",)
+        assert status(history.project, empty_database.direct).current == ("two",)
 
     @pytest.mark.parametrize("target", ["nope", "-9", "three"])
     def test_refuses_a_target_that_is_not_below(

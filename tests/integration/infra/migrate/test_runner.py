@@ -12,6 +12,7 @@ from infra.migrate import runner
 from infra.migrate.errors import (
     RevisionFailedError,
 )
+from infra.migrate.status import status
 from tests.support.histories import query, recorded, tables
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ class TestApply:
         assert tables(empty_database.direct) == {"a", "b"}
 
     def test_keeps_earlier_revisions_when_one_fails(self, history: History, empty_database: Database) -> None:
-        """A failing revision is rolled back alone, named with its line; mended, the run goes on there."""
+        """A failing revision is rolled back alone, named with its line; mended, the run goes on there.
+
+        Contracts too: it was filling an empty database, which no code can use until that has ended.
+        """
         history.write_three_tables()
         history.write("two", "one", "op.execute('CREATE TABLE b (id int)')\nop.execute('SELECT 1/0')")
         with pytest.raises(RevisionFailedError) as failure:
@@ -69,9 +73,9 @@ class TestApply:
         assert recorded(empty_database.direct) == {"one": "expand"}
         history.write("two", "one", "op.execute('CREATE TABLE b (id int)')")
         report = runner.apply(history.project, empty_database.direct)
-        assert [run.id for run in report.runs] == ["two"]
-        assert [revision.id for revision in report.held_back] == ["three"]
-        assert tables(empty_database.direct) == {"a", "b"}
+        assert [run.id for run in report.runs] == ["two", "three"]
+        assert query(empty_database.direct, "SELECT count(*) FROM bough_first_fill") == [(0,)]
+        assert tables(empty_database.direct) == {"a", "b", "c"}
 
     def test_names_the_revision_whose_commit_fails(self, history: History, empty_database: Database) -> None:
         """A constraint that is checked at COMMIT belongs to its revision, not to the next."""
@@ -85,7 +89,7 @@ class TestApply:
         with pytest.raises(RevisionFailedError) as failure:
             runner.apply(history.project, empty_database.direct)
         assert failure.value.revision == "two"
-        assert runner.status(history.project, empty_database.direct).current == ("one",)
+        assert status(history.project, empty_database.direct).current == ("one",)
 
     def test_names_the_line_of_a_python_error(self, history: History, empty_database: Database) -> None:
         """A bug in a revision is reported with its place and rolled back."""
@@ -170,9 +174,9 @@ class TestStatus:
         """What `apply` would run, in order, and nothing is changed."""
         history.write_three_tables()
         runner.apply(history.project, empty_database.direct, revision="one")
-        status = runner.status(history.project, empty_database.direct)
-        assert (status.current, status.head, status.unknown) == (("one",), "three", ())
-        assert [(revision.id, revision.phase) for revision in status.pending] == [
+        found = status(history.project, empty_database.direct)
+        assert (found.current, found.head, found.unknown) == (("one",), "three", ())
+        assert [(revision.id, revision.phase) for revision in found.pending] == [
             ("two", "expand"),
             ("three", "contract"),
         ]
@@ -180,7 +184,7 @@ class TestStatus:
     def test_changes_nothing_in_an_empty_database(self, history: History, empty_database: Database) -> None:
         """Not even Alembic's table is made."""
         history.write_three_tables()
-        assert runner.status(history.project, empty_database.direct).current == ()
+        assert status(history.project, empty_database.direct).current == ()
         assert tables(empty_database.direct) == set()
         assert query(empty_database.direct, "SELECT to_regclass('alembic_version')") == [(None,)]
 
@@ -189,4 +193,4 @@ class TestStatus:
         history.write_three_tables()
         runner.apply(history.project, empty_database.direct)
         (history.project.root / "migrations/versions/three.py").unlink()
-        assert runner.status(history.project, empty_database.direct).unknown == ("three",)
+        assert status(history.project, empty_database.direct).unknown == ("three",)

@@ -11,6 +11,7 @@ from infra.migrate.errors import (
     MigrationError,
     UnknownRevisionError,
 )
+from infra.migrate.status import status
 from tests.support.histories import query, recorded, run_script, schema_of, tables
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class TestSql:
         run_script(empty_database.direct, script)
         assert tables(empty_database.direct) == {"a", "b"}
         assert recorded(empty_database.direct) == {"one": "expand", "two": "expand"}
-        assert runner.status(history.project, empty_database.direct).current == ("two",)
+        assert status(history.project, empty_database.direct).current == ("two",)
 
     def test_refuses_an_empty_range(self, history: History) -> None:
         """Nothing is written where nothing is to be done."""

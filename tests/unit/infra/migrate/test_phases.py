@@ -52,6 +52,16 @@ class TestAllowed:
         found = allowed(history("ece"), applied={"x"}, live=None, contract=False, unused=True)
         assert ids(found.run) == "012"
 
+    @pytest.mark.parametrize(("release", "runs"), [(None, "012"), (live("x"), "0")])
+    def test_goes_on_filling_an_empty_database_until_code_is_live(
+        self, release: Release | None, runs: str
+    ) -> None:
+        """What came into the history meanwhile waits; so does all, once somebody says what is live."""
+        found = allowed(
+            history("ececc"), applied={"x"}, live=release, contract=False, first_fill={"x", "0", "1", "2"}
+        )
+        assert ids(found.run) == runs
+
     def test_stops_before_the_first_contract(self) -> None:
         """What follows a contract waits with it."""
         found = allowed(history("eece"), applied={"x"}, live=None, contract=False)

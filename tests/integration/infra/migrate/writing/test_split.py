@@ -12,6 +12,7 @@ from infra.migrate.catalog import differences, snapshot
 from infra.migrate.errors import InvalidMessageError, NothingToGenerateError
 from infra.migrate.findings import Verdict
 from infra.migrate.lint import lint
+from infra.migrate.status import status
 from tests.support.histories import query
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class TestSplit:
         self, history: History, empty_database: Database, changed: tuple[Path, ...]
     ) -> None:
         """But for the type, which no form makes safe; a comment says that, and what is left to do."""
-        findings = lint(history.project, runner.status(history.project, empty_database.direct).current)
+        findings = lint(history.project, status(history.project, empty_database.direct).current)
         unsafe = [f for f in findings if f.verdict is Verdict.UNSAFE and f.suppressed is None]
         assert {f.rule for f in unsafe} <= {"changing-column-type"}, [(f.rule, f.message) for f in unsafe]
         expand, *_, contract, _validate = (path.read_text() for path in changed)
