@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.branches import identity
 from infra.local.throwaway import throwaway_cluster
-from infra.migrate import models, order, runner
+from infra.migrate import models, runner
 from infra.migrate.catalog import Catalog, Difference, differences, snapshot
 from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.drift_undo import undo
@@ -109,7 +109,6 @@ def drift(
         with alembic_config(project) as config:
             history = History(config)
             history.applied(versions)  # refuses a database that is ahead
-            order.require(connection, history)
             pending = history.upgrades(versions, "head") if history.head else ()
         around, actual = Surroundings.read(connection), snapshot(connection)
     if pending:

@@ -194,6 +194,7 @@ def live_release(connection: Connection) -> Release | None:
         "SELECT head, revisions, artifact, live_at FROM bough_release WHERE branch = %s"
         " ORDER BY id DESC LIMIT 1",
         (_named(branch),),
+        binary=True,
     ).fetchone()
     return Release(row[0], frozenset(row[1]), row[2], row[3]) if row else None
 
@@ -202,7 +203,10 @@ def applied_revisions(connection: Connection) -> dict[str, Applied]:
     """Return what is in `bough_revision`, the oldest first; nothing where the kit has never migrated."""
     if not _is_there(connection, "bough_revision"):
         return {}
-    rows = connection.execute("SELECT id, phase, applied_at FROM bough_revision ORDER BY applied_at, id")
+    # Binary here and below: as text, times have any form that the role's DateStyle asks for.
+    rows = connection.execute(
+        "SELECT id, phase, applied_at FROM bough_revision ORDER BY applied_at, id", binary=True
+    )
     return {revision: Applied(phase, at) for revision, phase, at in rows}
 
 
@@ -273,6 +277,7 @@ def rehearsals(connection: Connection) -> tuple[RememberedRehearsal, ...]:
     rows = connection.execute(
         "SELECT fingerprint, verdict, steps, rehearsed_at FROM bough_rehearsal ORDER BY id DESC LIMIT %s",
         (_KEPT,),
+        binary=True,
     ).fetchall()
     return tuple(RememberedRehearsal(*row) for row in rows)
 
