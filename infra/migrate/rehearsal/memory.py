@@ -161,10 +161,11 @@ def require(
         same = _same(wanted, [Step(**step) for step in rehearsal.steps])
         why = _drift(wanted, same, changes) if same else None
         if same and why is None:
-            if allow_unsafe or Verdict.UNSAFE not in {step.verdict for step in same}:
+            unsafe = [step.revision for step in same if step.verdict == Verdict.UNSAFE]
+            if allow_unsafe or not unsafe:
                 return
             when = rehearsal.rehearsed_at.astimezone(UTC)
-            message = f"the rehearsal of {when:%Y-%m-%d %H:%M} UTC found this unsafe"
+            message = f"the rehearsal of {when:%Y-%m-%d %H:%M} UTC found {', '.join(unsafe)} unsafe"
             raise RehearsalUnsafeError(
                 message, hint="mend it and rehearse again; if it is meant all the same, add --allow-unsafe"
             )

@@ -103,7 +103,7 @@ class TestRequire:
     def test_refuses_what_was_unsafe_unless_that_is_allowed(self) -> None:
         """Of the wanted revisions alone; the newest rehearsal that holds decides."""
         unsafe = remembered(STEPS[0], replace(STEPS[1], verdict="unsafe"))
-        with pytest.raises(RehearsalUnsafeError, match="2026-11-22 10:30 UTC found this unsafe") as failure:
+        with pytest.raises(RehearsalUnsafeError, match="2026-11-22 10:30 UTC found three unsafe") as failure:
             memory.require(STEPS[:2], [unsafe, remembered(*STEPS)], allow_unsafe=False, changes=str)
         assert "--allow-unsafe" in (failure.value.hint or "")
         memory.require(STEPS[:2], [unsafe], allow_unsafe=True, changes=str)
