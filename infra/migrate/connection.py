@@ -130,10 +130,15 @@ def unobserved(connection: Connection) -> Iterator[None]:
         connection.cursor_factory = factory
 
 
+def has_table(connection: Connection, name: str) -> bool:
+    """Say whether there is a table of that name, as the connection would look it up."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+    return row is not None and row[0]
+
+
 def current_versions(connection: Connection) -> tuple[str, ...]:
     """Return what `alembic_version` holds, committed; nothing where the table is absent."""
-    row = connection.execute("SELECT to_regclass('alembic_version') IS NULL").fetchone()
-    if row is None or row[0]:
+    if not has_table(connection, "alembic_version"):
         return ()
     return tuple(version for (version,) in connection.execute("SELECT version_num FROM alembic_version"))
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from infra.migrate import records
+from infra.migrate.connection import has_table
 from infra.migrate.errors import RevisionHalfAppliedError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Step:
 def load(connection: Connection) -> dict[str, dict[int, Step]]:
     """Return what is noted, by revision and by position from 0."""
     found: defaultdict[str, dict[int, Step]] = defaultdict(dict)
-    if _exists(connection):
+    if has_table(connection, "bough_progress"):
         rows = connection.execute(
             "SELECT revision, position, statement, state, row_count, invalid_before FROM bough_progress"
         )
@@ -60,7 +61,7 @@ def done(connection: Connection, revision: str) -> int:
 
 def prepare(connection: Connection) -> None:
     """Make the table if need be; in the connection's transaction, if it is in one."""
-    if not _exists(connection):
+    if not has_table(connection, "bough_progress"):
         records.make_tables(connection)
 
 
@@ -85,7 +86,7 @@ def check(connection: Connection, applied: Collection[str], *, undoing: bool) ->
     Raises:
         RevisionHalfAppliedError: It was begun upwards and shall be left out downwards, or the reverse.
     """
-    if not _exists(connection):
+    if not has_table(connection, "bough_progress"):
         return
     rows = connection.execute("SELECT DISTINCT revision, undoing FROM bough_progress").fetchall()
     for revision, was_undoing in rows:
@@ -109,8 +110,3 @@ def other_than_before(revision: str, begun: int, what: str) -> RevisionHalfAppli
 
 def _by_hand(revision: str) -> str:
     return f"undo by hand what it has done, and delete its rows ({revision}) from bough_progress"
-
-
-def _exists(connection: Connection) -> bool:
-    row = connection.execute("SELECT to_regclass('bough_progress') IS NOT NULL").fetchone()
-    return row is not None and row[0]

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from infra.branches import identity
 from infra.migrate.catalog import Catalog
+from infra.migrate.connection import has_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -188,7 +189,7 @@ def record_release(
 def live_release(connection: Connection) -> Release | None:
     """Return the code that is live on this branch, `None` when nobody has ever said so."""
     branch = identity.read(connection)
-    if branch is None or not _is_there(connection, "bough_release"):
+    if branch is None or not has_table(connection, "bough_release"):
         return None
     row = connection.execute(
         "SELECT head, revisions, artifact, live_at FROM bough_release WHERE branch = %s"
@@ -201,7 +202,7 @@ def live_release(connection: Connection) -> Release | None:
 
 def applied_revisions(connection: Connection) -> dict[str, Applied]:
     """Return what is in `bough_revision`, the oldest first; nothing where the kit has never migrated."""
-    if not _is_there(connection, "bough_revision"):
+    if not has_table(connection, "bough_revision"):
         return {}
     # Binary here and below: as text, times have any form that the role's DateStyle asks for.
     rows = connection.execute(
@@ -227,7 +228,7 @@ def end_first_fill(connection: Connection) -> None:
 
 def first_fill(connection: Connection) -> frozenset[str]:
     """Return what an interrupted run was filling an empty database with; nothing where none was."""
-    if not _is_there(connection, "bough_first_fill"):
+    if not has_table(connection, "bough_first_fill"):
         return frozenset()
     row = connection.execute("SELECT revisions FROM bough_first_fill").fetchone()
     return frozenset(row[0]) if row else frozenset()
@@ -264,7 +265,7 @@ def record_rehearsal(
 
 def schema(connection: Connection, digest: str) -> Catalog | None:
     """Return a schema that a rehearsal has seen; `None` when that was forgotten."""
-    if not _is_there(connection, "bough_schema"):
+    if not has_table(connection, "bough_schema"):
         return None
     row = connection.execute("SELECT things FROM bough_schema WHERE digest = %s", (digest,)).fetchone()
     return Catalog.from_json(row[0]) if row else None
@@ -272,7 +273,7 @@ def schema(connection: Connection, digest: str) -> Catalog | None:
 
 def rehearsals(connection: Connection) -> tuple[RememberedRehearsal, ...]:
     """Return the newest rehearsals that the database keeps, newest first."""
-    if not _is_there(connection, "bough_rehearsal"):
+    if not has_table(connection, "bough_rehearsal"):
         return ()
     rows = connection.execute(
         "SELECT fingerprint, verdict, steps, rehearsed_at FROM bough_rehearsal ORDER BY id DESC LIMIT %s",
@@ -284,8 +285,3 @@ def rehearsals(connection: Connection) -> tuple[RememberedRehearsal, ...]:
 
 def _named(branch: BranchIdentity) -> str:
     return f"{branch.provider}/{branch.project_id}/{branch.branch_id}"
-
-
-def _is_there(connection: Connection, table: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
-    return row is not None and row[0]

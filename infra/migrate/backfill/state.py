@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infra.migrate import records
+from infra.migrate.connection import has_table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,8 +84,7 @@ def lock_key(name: str) -> int:
 
 def states(connection: Connection) -> tuple[State, ...]:
     """Return what is recorded of all backfills of a database, by name."""
-    row = connection.execute("SELECT to_regclass('bough_backfill') IS NULL").fetchone()
-    if row is None or row[0]:
+    if not has_table(connection, "bough_backfill"):
         return ()
     running = {key for (key,) in connection.execute(_RUNNING)}
     return tuple(
