@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.branches import identity
 from infra.migrate import records
-from infra.migrate.connection import has_table, open_connection
+from infra.migrate.connection import open_connection
 from infra.migrate.history import History, alembic_config
 from infra.migrate.runner import TIMEOUTS
 

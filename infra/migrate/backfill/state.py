@@ -87,6 +87,8 @@ def states(connection: Connection) -> tuple[State, ...]:
     if not has_table(connection, "bough_backfill"):
         return ()
     running = {key for (key,) in connection.execute(_RUNNING)}
+    # Binary: as text, times have any form that the role's DateStyle asks for.
+    rows = connection.execute(_STATES, binary=True)
     return tuple(
         State(
             name,
@@ -99,9 +101,7 @@ def states(connection: Connection) -> tuple[State, ...]:
             finished,
             lock_key(name) in running,
         )
-        for name, relation, definition, position, changed, started, updated, finished in connection.execute(
-            _STATES
-        )
+        for name, relation, definition, position, changed, started, updated, finished in rows
     )
 
 

@@ -52,7 +52,9 @@ class TestRun:
 
     @pytest.mark.parametrize(("key", "values"), KEYS)
     def test_goes_along_any_key(self, empty_database: Database, key: str, values: str) -> None:
-        """Of whatever columns and types it is, and over several batches."""
+        """Of whatever columns and types it is, over several batches, and with times in any form."""
+        database = psycopg.sql.Identifier(empty_database.name).as_string()
+        run_script(empty_database.direct, f"ALTER DATABASE {database} SET datestyle = 'German'")
         run_script(
             empty_database.direct,
             f"CREATE TABLE things ({key}, done boolean NOT NULL DEFAULT false);"
