@@ -100,7 +100,7 @@ def lint(
         findings = linter.lint_since(project, base)
     elif revisions is not None:
         start, _, end = revisions.rpartition(":")
-        findings = linter.lint(project, start or "base", revision=end)
+        findings = linter.lint(project, start or "base", revision=end or "head")
     else:
         target = resolve_target(project, branch, url)
         output.say(f"Asking {target.url} what is pending")

@@ -47,6 +47,7 @@ class Reviewed:
     """A revision, read and held against the rules."""
 
     reading: Reading
+    tables: Tables
     findings: tuple[Finding, ...]
 
     @property
@@ -126,8 +127,8 @@ def review(
     sizes: Mapping[str, int] | None = None,
 ) -> tuple[Reviewed, ...]:
     """Read revisions and hold them against the rules; as `lint`, with the statements."""
-    versions = (base,) if isinstance(base, str) and base != "base" else base or ()
-    versions = () if isinstance(versions, str) else versions
+    versions = (base,) if isinstance(base, str) else base or ()
+    versions = () if versions == ("base",) else versions
     with alembic_config(project) as config:
         history = History(config)
         if history.head is None:
@@ -169,7 +170,7 @@ def _reviewed(
                 reading, declared, findings, RULES, measured=verdict.RULES, complete=complete
             )
         )
-        yield Reviewed(reading, tuple(sorted(findings, key=lambda each: (each.line, each.rule))))
+        yield Reviewed(reading, tables, tuple(sorted(findings, key=lambda each: (each.line, each.rule))))
 
 
 def _findings(reading: Reading, tables: Tables) -> Iterator[Finding]:

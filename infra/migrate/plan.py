@@ -10,6 +10,7 @@ from infra.migrate import order, phases, records
 from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.history import History, alembic_config
 from infra.migrate.lint import review
+from infra.migrate.linting.passwords import masked
 from infra.migrate.rehearsal.sizes import estimated_rows
 from infra.migrate.runner import TIMEOUTS
 
@@ -27,7 +28,7 @@ class PlannedStatement:
     """One statement.
 
     Args:
-        sql: As it will be sent.
+        sql: As it will be sent, but for passwords.
         line: Of the revision's file, from 1.
         transaction: Number of its transaction in the revision, from 0; `None` in autocommit.
         effects: The locks that it takes on tables that are there, and the work under them.
@@ -104,16 +105,14 @@ def plan(
     allowed = phases.allowed(pending, applied=applied, live=live, contract=contract, first_fill=first_fill)
     waiting = {each.id for each in allowed.held_back}
     reviewed = review(project, versions, revision=revision, sizes=sizes) if pending else ()
-    new: set[str] = set()
     revisions = []
     for each in reviewed:
-        new |= each.reading.made
         statements = tuple(
             PlannedStatement(
-                at.sql.text,
+                masked(at.sql.text),
                 at.sql.line,
                 at.sql.transaction,
-                tuple(effect for effect in at.statement.effects if effect.relation not in new),
+                tuple(effect for effect in at.statement.effects if each.tables.is_there(effect.relation)),
             )
             for at in each.reading.statements
         )

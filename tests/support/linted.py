@@ -102,6 +102,11 @@ CASES = [
         rules=("changing-column-type",),
     ),
     _sql("required", "ALTER TABLE big ADD r int NOT NULL", rules=("adding-required-field",)),
+    _sql(
+        "told_to_ignore",
+        "ALTER TABLE big\n-- squawk-ignore-file\nADD /* squawk-ignore */ q int NOT NULL",
+        rules=("adding-required-field",),
+    ),
     _sql("vacuum_full", "SELECT 1", "CLUSTER big", rules=("long-lock",)),
     _sql("attached", "ALTER TABLE parts ATTACH PARTITION big DEFAULT", rules=("long-lock",)),
     _sql("logged", "ALTER TABLE other SET LOGGED", rules=("long-lock",)),
@@ -162,6 +167,10 @@ CASES = [
         "ALTER TABLE big ADD CONSTRAINT uq2 UNIQUE (v)",
         rules=("destructive-in-expand", "disallowed-unique-constraint"),
     ),
+    _sql("renamed_schema", "ALTER SCHEMA app RENAME TO app2", rules=("destructive-in-expand",)),
+    _sql("moved_function", "ALTER FUNCTION f(int) SET SCHEMA app", rules=("destructive-in-expand",)),
+    _sql("set_function", "ALTER FUNCTION f() SET search_path = ''"),
+    _sql("dropped_owned", "DROP OWNED BY somebody", rules=("destructive-in-expand",)),
     _sql("dropped_default", "ALTER TABLE big ALTER v DROP DEFAULT", rules=("destructive-in-expand",)),
     # Enums.
     _sql("enum_value", "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'calm'"),
@@ -181,6 +190,8 @@ CASES = [
         rules=("concurrently-in-transaction",),
     ),
     _sql("commit", "COMMIT", rules=("transaction-control",)),
+    _sql("savepoint", "SAVEPOINT s", "ROLLBACK TO SAVEPOINT s"),
+    _sql("no_timeout", "SET LOCAL lock_timeout TO '0'", rules=("lock-timeout-lifted",)),
     _sql("setting", "SET search_path = x", rules=("setting-leaks",)),
     _sql("set_config", "SELECT set_config('a.b', 'c', false)", rules=("setting-leaks",)),
     _sql("discard", "DISCARD ALL", rules=("session-reset",)),
@@ -194,4 +205,18 @@ CASES = [
         "no_way_back", "op.execute('SELECT 1')", ("missing-downgrade",), downgrade="raise NotImplementedError"
     ),
     _sql("unreadable", "SELEC 1", rules=("syntax-error",)),
+    # Last: they leave other tables behind.
+    _sql(
+        "maybe_new",
+        "CREATE TABLE IF NOT EXISTS big (id int)",
+        "CREATE INDEX ix5 ON big (v)",
+        rules=("long-lock",),
+    ),
+    _sql(
+        "swapped",
+        "ALTER TABLE other RENAME TO other_old",
+        "CREATE TABLE other (id int)",
+        rules=("destructive-in-expand",),
+    ),
+    _sql("made_again", "DROP TABLE big", "CREATE TABLE big (id int)", rules=("destructive-in-expand",)),
 ]

@@ -95,8 +95,11 @@ class Effect:
 
     @property
     def blocks(self) -> bool:
-        """Whether others cannot write meanwhile, or not even read; only REFRESH writes to its view."""
-        return self.mode in BLOCKING and self.change is not Change.REFRESH
+        """Whether others cannot write meanwhile, or not even read.
+
+        Nobody uses a new table, and nothing but REFRESH writes to its view.
+        """
+        return self.mode in BLOCKING and self.change not in {Change.CREATE_TABLE, Change.REFRESH}
 
 
 @dataclass(frozen=True, slots=True)

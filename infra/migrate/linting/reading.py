@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.migrate.findings import Finding, Verdict
-from infra.migrate.linting.effects import Effect, Statement, Work, short
+from infra.migrate.linting.effects import Change, Effect, Statement, Work, short
 from infra.migrate.linting.statements import read as read_statement
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Tables:
     """How large tables are.
 
     Args:
-        new: Those that the pending revisions make themselves; nobody uses them yet.
+        new: Those that the pending revisions make themselves, and their indexes; nobody uses them yet.
         rows: Of the target's tables, as it estimates them; `None` where none is asked: then all are large.
         large: Rows from which on a table is large.
     """
@@ -33,18 +33,26 @@ class Tables:
 
     def is_there(self, relation: str) -> bool:
         """Tell whether somebody may be using it."""
-        return relation not in self.new
+        return relation not in self.new or relation in (self.rows or ())
 
     def is_large(self, relation: str) -> bool:
         """Tell whether work on it takes long."""
-        if relation in self.new:
+        if not self.is_there(relation):
             return False
-        return self.rows is None or self.rows.get(relation, 0) >= self.large
+        return self.rows is None or (self._rows_of(relation) or 0) >= self.large
 
     def named(self, relation: str) -> str:
         """Return its name for people, with its size where that is known."""
-        rows = (self.rows or {}).get(relation)
+        rows = self._rows_of(relation)
         return short(relation) if rows is None else f"{short(relation)} (about {rows:,} rows)"
+
+    def _rows_of(self, relation: str) -> int | None:
+        rows = self.rows or {}
+        if relation in rows or short(relation) == relation:
+            return rows.get(relation)
+        # Without a schema it is where search_path leads; the largest of that name is taken for it.
+        name = f".{short(relation)}"
+        return max((count for other, count in rows.items() if other.endswith(name)), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +72,22 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A revision with its statements."""
+    """A revision with its statements.
+
+    Args:
+        source: Its text.
+        statements: What it does.
+        made: The tables and indexes that it makes, if they were not there before under the same name.
+    """
 
     source: Source
     statements: tuple[Read, ...]
+    made: frozenset[str]
 
     @property
     def revision(self) -> Revision:
         """Which it is."""
         return self.source.revision
-
-    @property
-    def made(self) -> frozenset[str]:
-        """The tables that it makes."""
-        return frozenset(name for each in self.statements for name in each.statement.made)
 
     def transactions(self) -> Iterator[tuple[Read, ...]]:
         """Yield the statements of each of its transactions."""
@@ -104,4 +114,14 @@ class Reading:
 
 def read(source: Source, schema: Schema) -> Reading:
     """Read a revision, and bring the schema up to date with it."""
-    return Reading(source, tuple(Read(sql, read_statement(sql.tokens, schema)) for sql in source.statements))
+    there, made = {*schema.tables, *schema.indexes}, set[str]()
+    statements = []
+    for sql in source.statements:
+        statement = read_statement(sql.tokens, schema)
+        statements.append(Read(sql, statement))
+        # IF NOT EXISTS makes nothing anew; and what was dropped or renamed before had rows.
+        indexes = {effect.detail for effect in statement.effects if effect.change is Change.CREATE_INDEX}
+        made |= {*statement.made, *indexes} - there
+        there |= {effect.relation for effect in statement.effects} - made
+        schema.tables |= {*statement.made}
+    return Reading(source, tuple(statements), frozenset(made))

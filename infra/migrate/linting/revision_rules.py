@@ -50,6 +50,7 @@ _WEAKENING: Final = {
 #: Of these nothing is lost where the same revision makes them again; a column's or table's rows are.
 _REPLACED: Final = frozenset({Change.DROP_OTHER, Change.DROP_TRIGGER, Change.DROP_POLICY})
 _DROPPED_KINDS: Final = ("FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "SCHEMA", "EXTENSION")
+_RENAMED_KINDS: Final = (*_DROPPED_KINDS[:-1], "ROUTINE", "SEQUENCE")
 
 #: A constraint that is known to hold, and an index that is built anew, do no harm to what was before.
 _NOTHING_TO_UNDO: Final = frozenset({Change.VALIDATE, Change.REFERENCED, Change.REINDEX})
@@ -188,11 +189,10 @@ def destructive(reading: Reading, tables: Tables) -> Iterator[Finding]:
 def _lost(at: Read) -> tuple[str, str] | None:
     """Return what a statement takes from live code besides tables and columns, and the name of it."""
     cursor = Cursor(at.statement.tokens)
-    if cursor.take("ALTER", "TYPE"):
-        name = short(cursor.relation())
-        if cursor.take("RENAME", "TO"):
-            return f"renames type {name}", name
-        return (f"renames a value or attribute of type {name}", "") if cursor.take("RENAME") else None
+    if cursor.take("ALTER"):
+        return _renamed(cursor)
+    if cursor.take("DROP", "OWNED"):
+        return "drops all that a role owns", ""
     kind = cursor.take("DROP") and cursor.take_any(*_DROPPED_KINDS)
     if not kind:
         return None
@@ -201,15 +201,31 @@ def _lost(at: Read) -> tuple[str, str] | None:
     return f"drops {kind.lower()} {name}", name
 
 
+def _renamed(cursor: Cursor) -> tuple[str, str] | None:
+    kind = cursor.take_any(*_RENAMED_KINDS) or ("VIEW" if cursor.take("MATERIALIZED", "VIEW") else "")
+    if not kind:
+        return None
+    cursor.skip_if_exists()
+    name = short(cursor.relation())
+    cursor.until("RENAME", "SET")
+    if cursor.take("SET", "SCHEMA"):
+        return f"moves {kind.lower()} {name} to another schema", ""
+    if cursor.take("RENAME", "TO"):
+        return f"renames {kind.lower()} {name}", name
+    return (f"renames a part of {kind.lower()} {name}", "") if cursor.take("RENAME") else None
+
+
 def _is_replaced(effect: Effect, later: Sequence[Read]) -> bool:
     """Tell whether later statements of the revision give back what live code needs."""
     if effect.change is Change.ENABLE_POLICIES:
         policy = (Change.CREATE_POLICY, effect.relation)
         return any((each.change, each.relation) == policy for at in later for each in at.statement.effects)
-    # A view may stand where a table was.
-    whole = effect.change is Change.RENAME and not effect.detail
-    replaced = effect.change in _REPLACED or whole
-    return replaced and _is_made_again(effect.detail or effect.relation, later)
+    if effect.change is Change.RENAME and not effect.detail:
+        # A view may stand where a table was; another table has none of its rows.
+        later = [at for at in later if "VIEW" in at.statement.words]
+    elif effect.change not in _REPLACED:
+        return False
+    return _is_made_again(effect.detail or effect.relation, later)
 
 
 def _is_made_again(name: str, later: Sequence[Read]) -> bool:

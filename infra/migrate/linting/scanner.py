@@ -44,7 +44,7 @@ class Token:
     def name(self) -> str:
         """As the catalog has it, where it is an identifier."""
         if self.kind is Kind.QUOTED:
-            return self.text[1:-1].replace('""', '"')
+            return self.text.partition('"')[2].removesuffix('"').replace('""', '"')
         return self.text.lower()
 
     @property
@@ -58,10 +58,10 @@ _TOKEN: Final = re.compile(
     r"""
     (?P<skip>    \s+ | --[^\n]* )
   | (?P<comment> /\* )
-  | (?P<string>  [eE]'(?: [^'\\] | \\. | '' )*(?: ' | \Z )
-               | (?: [bBxXnN] | [uU]& )? '(?: [^'] | '' )*(?: ' | \Z )
+  | (?P<string>  [eE]'[^'\\]*(?: (?: \\. | '' )[^'\\]*)*(?: ' | \Z )
+               | (?: [bBxXnN] | [uU]& )? '[^']*(?: ''[^']*)*(?: ' | \Z )
                | \$(?P<tag>(?:[^\W\d]\w*)?)\$ .*? (?: \$(?P=tag)\$ | \Z ) )
-  | (?P<quoted>  (?: [uU]& )? "(?: [^"] | "" )*(?: " | \Z ) )
+  | (?P<quoted>  (?: [uU]& )? "[^"]*(?: ""[^"]*)*(?: " | \Z ) )
   | (?P<word>    [^\W\d][\w$]* )
   | (?P<number>  \$?\d[\w.]* | \.\d\w* )
   | (?P<mark>    :: | . )
@@ -121,6 +121,15 @@ def split(text: str) -> Iterator[tuple[Token, ...]]:
 def _makes_routine(tokens: Sequence[Token]) -> bool:
     words = [token.word for token in tokens[:4]]
     return words[:1] == ["CREATE"] and bool({"FUNCTION", "PROCEDURE"} & set(words))
+
+
+def without_comments(text: str) -> str:
+    """Return a text with blanks in the place of comments, and the same lines."""
+    found, at = [], 0
+    for token in scan(text):
+        found += [re.sub(r"\S", " ", text[at : token.start]), token.text]
+        at = token.end
+    return "".join(found)
 
 
 def source(text: str, tokens: Sequence[Token]) -> str:

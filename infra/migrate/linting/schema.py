@@ -27,6 +27,7 @@ class Schema:
     """Facts by qualified name; what no statement told is missing, and then the worst is assumed.
 
     Args:
+        tables: That were made, with materialized views.
         types: Of columns, by table and column.
         indexes: The tables of indexes.
         constraints: By table and name.
@@ -34,6 +35,7 @@ class Schema:
         policies: By table and name.
     """
 
+    tables: set[str] = field(default_factory=set)
     types: dict[tuple[str, str], str] = field(default_factory=dict)
     indexes: dict[str, str] = field(default_factory=dict)
     constraints: dict[tuple[str, str], Constraint] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Schema:
 
     def drop_table(self, table: str) -> None:
         """Forget a table."""
+        self.tables.discard(table)
         self.types = {key: each for key, each in self.types.items() if key[0] != table}
         self.constraints = {key: each for key, each in self.constraints.items() if key[0] != table}
         self.indexes = {name: of for name, of in self.indexes.items() if of != table}
@@ -75,6 +78,7 @@ class Schema:
 
     def rename_table(self, old: str, new: str) -> None:
         """Call a table something else."""
+        self.tables = {_other(t, old, new) for t in self.tables}
         self.types = {(_other(t, old, new), c): each for (t, c), each in self.types.items()}
         self.constraints = {(_other(t, old, new), c): each for (t, c), each in self.constraints.items()}
         self.indexes = {name: _other(of, old, new) for name, of in self.indexes.items()}

@@ -12,7 +12,7 @@ from infra.migrate.linting.scanner import Kind
 from infra.migrate.lock_modes import ACCESS_EXCLUSIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from infra.migrate.findings import Finding
     from infra.migrate.linting.effects import Effect
@@ -26,6 +26,7 @@ RULES: Final = (
     "concurrently-in-transaction",
     "setting-leaks",
     "session-reset",
+    "lock-timeout-lifted",
     "blocking-advisory-lock",
     "transaction-control",
     "enum-values-in-catalog",
@@ -80,7 +81,7 @@ def long_lock(reading: Reading, at: Read, tables: Tables) -> Iterator[Finding]:
 
 def about_session(reading: Reading, at: Read) -> Iterator[Finding]:
     """Yield what is wrong with what a statement does to the runner's session or transaction."""
-    for rule, verdict, message, hint in _about_session(at):
+    for rule, verdict, message, hint in (*_about_session(at), *_about_settings(at)):
         yield reading.finding(rule, verdict, message, at=at, hint=hint)
 
 
@@ -94,19 +95,13 @@ def _about_session(at: Read) -> Iterator[tuple[str, Verdict, str, str | None]]:
         message = f"{what} fails inside a transaction"
         hint = "with op.get_context().autocommit_block(): …"
         yield "concurrently-in-transaction", Verdict.UNSAFE, message, hint
-    if first in {"BEGIN", "COMMIT", "ROLLBACK", "END", "ABORT"} or words[:2] == ("START", "TRANSACTION"):
+    ends = first in {"BEGIN", "COMMIT", "ROLLBACK", "END", "ABORT"} and "TO" not in words[1:3]
+    if ends or words[:2] == ("START", "TRANSACTION"):
         message = (
             f"{first} takes the transaction away from the runner: a failure leaves the revision half done"
         )
         hint = "a revision is one transaction already; use op.get_context().autocommit_block() to leave it"
         yield "transaction-control", Verdict.UNSAFE, message, hint
-    if first == "DISCARD" or words[:2] == ("RESET", "ALL"):
-        message = f"{first} takes the lock or the timeouts of this migration away"
-        yield "session-reset", Verdict.UNSAFE, message, "leave it out: the session ends with the run"
-    leaks = first == "SET" and words[1:2] not in {("LOCAL",), ("TRANSACTION",), ("CONSTRAINTS",)}
-    if leaks or _lasting_set_config(at):
-        message = "a setting of the session stays for every later revision of the run"
-        yield "setting-leaks", Verdict.CARE, message, "SET LOCAL ends with the revision's transaction"
     functions = _calls(at)
     if functions & {"pg_advisory_unlock_all"}:
         message = "pg_advisory_unlock_all gives back the lock of this migration: another may start"
@@ -124,6 +119,30 @@ def _about_session(at: Read) -> Iterator[tuple[str, Verdict, str, str | None]]:
         if not in_transaction:
             message += ", and runs again as a whole after an interruption"
         yield "opaque-block", Verdict.CARE, message, "rehearse it: bough migrate rehearse"
+
+
+def _lifts_lock_timeout(words: Sequence[str], value: str) -> bool:
+    return (
+        words[:1] == ("SET",)
+        and "LOCK_TIMEOUT" in words[1:3]
+        and value.strip("'").upper() in {"0", "DEFAULT"}
+    )
+
+
+def _about_settings(at: Read) -> Iterator[tuple[str, Verdict, str, str]]:
+    words = at.statement.words
+    first = words[0] if words else ""
+    if first == "DISCARD" or words[:2] == ("RESET", "ALL"):
+        message = f"{first} takes the lock or the timeouts of this migration away"
+        yield "session-reset", Verdict.UNSAFE, message, "leave it out: the session ends with the run"
+    leaks = first == "SET" and words[1:2] not in {("LOCAL",), ("TRANSACTION",), ("CONSTRAINTS",)}
+    if leaks or _lasting_set_config(at):
+        message = "a setting of the session stays for every later revision of the run"
+        yield "setting-leaks", Verdict.CARE, message, "SET LOCAL ends with the revision's transaction"
+    if at.sql.transaction is not None and _lifts_lock_timeout(words, at.statement.tokens[-1].text):
+        message = "waits for locks without end, and whoever comes later waits behind it"
+        hint = "leave it out: the runner waits for a few seconds, and tries again"
+        yield "lock-timeout-lifted", Verdict.UNSAFE, message, hint
 
 
 def _calls(at: Read) -> set[str]:

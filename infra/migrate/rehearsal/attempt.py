@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from psycopg.pq import PipelineStatus, TransactionStatus
 
+from infra.migrate.linting.passwords import masked
 from infra.migrate.origin import origin
 from infra.migrate.rehearsal.readings import read_database, read_session
 from infra.migrate.rehearsal.running import RunningRevision, Sent
@@ -138,7 +139,7 @@ class Attempt:
             answered = True
         finally:
             sent = Sent(
-                statement,
+                masked(statement),
                 found.line,
                 tags=_tags(cursor) if answered else (),
                 rows=cursor.rowcount if answered else -1,

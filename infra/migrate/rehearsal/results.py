@@ -61,7 +61,7 @@ class Statement:
 
     Args:
         index: From 0, through the whole revision.
-        sql: As it was sent, parameters not filled in.
+        sql: As it was sent, parameters not filled in, without passwords.
         line: Of the revision's file, from 1; `None` when it did not come from there.
         started: Seconds.
         seconds: That it ran.

@@ -44,7 +44,7 @@ class Sent:
     """A statement that was answered.
 
     Args:
-        sql: As it was sent.
+        sql: As it was sent, without passwords.
         line: Of the revision's file.
         tags: The answers, such as `ALTER TABLE`, of one message that may hold several statements; nothing
             when it failed.

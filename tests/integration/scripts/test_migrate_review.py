@@ -43,7 +43,7 @@ class TestLint:
 
     def test_shows_json_and_annotations(self, on_history, at) -> None:
         """For programs, and as GitHub reads it."""
-        _, out, _ = on_history("lint", "one:head", "-o", "json")
+        _, out, _ = on_history("lint", "one:", "-o", "json")
         (finding,) = json.loads(out)
         assert (finding["rule"], finding["verdict"]) == ("require-concurrent-index-creation", "unsafe")
         assert finding["path"] == "migrations/versions/two.py"

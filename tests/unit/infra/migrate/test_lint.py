@@ -99,7 +99,11 @@ class TestLint:
         history.write("index", "tables", INDEX, UNDO)
         assert lint(history.project, "tables", sizes={"public.big": 10}) == ()
         (finding,) = lint(history.project, "tables", sizes={"public.big": 1_200_000})
-        assert finding.message == "builds index ix of big (about 1,200,000 rows) while nobody can write to it"
+        message = "builds index ix of big (about 1,200,000 rows) while nobody can write to it"
+        assert finding.message == message
+        # Where search_path leads to another schema.
+        (finding,) = lint(history.project, "tables", sizes={"app.big": 1_200_000})
+        assert finding.message == message
 
     def test_goes_on_after_a_revision_that_asks_the_database(self, history: History) -> None:
         """What it said before it asked is judged, and so is the next one."""

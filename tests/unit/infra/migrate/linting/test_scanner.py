@@ -37,6 +37,15 @@ class TestScan:
             assert token.text.strip()
             at = token.end
 
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [("Users", "users"), ('"Us""ers"', 'Us"ers'), ('U&"users"', "users"), ('"open', "open")],
+    )
+    def test_names_as_the_catalog_does(self, text: str, name: str) -> None:
+        """Quoted or not."""
+        (token,) = scan(text)
+        assert token.name == name
+
 
 class TestSplit:
     """`split`."""
