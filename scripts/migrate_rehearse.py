@@ -15,6 +15,7 @@ from infra.config import load_project
 from scripts import output
 from scripts.output import OutputFormat, format_option
 from scripts.provider import open_branches
+from scripts.shell_variables import EnvironmentNames, variables_of_shell
 from scripts.signals import EndingSignals
 from scripts.target import OnBranch, OnUrl, resolve_target
 
@@ -79,6 +80,7 @@ def rehearse(
             help="Clients read and write meanwhile: `50/s`, or `50/s:90%reads`; what they see is reported.",
         ),
     ] = None,
+    env: EnvironmentNames = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the fork there, and say how to reach it.")
     ] = False,
@@ -104,6 +106,7 @@ def rehearse(
 
     if report is not None and not report.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {report.parent}", param_hint="--report")
+    variables = variables_of_shell(env)
     project = load_project(Path.cwd())
     found = resolve_target(project, branch, url)
     output.say(f"Rehearsing for {found.url}")
@@ -117,6 +120,7 @@ def rehearse(
             contract=contract,
             traffic=_load(project, traffic),
             keep=keep,
+            environment=variables,
         )
     if rehearsal is None:
         output.say("Nothing to rehearse")

@@ -22,6 +22,7 @@ from infra.local import control_plane, names, watch, world
 from infra.local.own_folder import read_secrets
 from infra.local.revival import revived
 from scripts import output
+from scripts.shell_variables import EnvironmentNames, variables_of_shell
 from scripts.signals import EndingSignals
 
 if TYPE_CHECKING:
@@ -39,10 +40,7 @@ def up(
         str | None,
         typer.Option(help="The local branch to work on, else the pinned or default one."),
     ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Give the function this variable of the shell; may be repeated."),
-    ] = None,
+    env: EnvironmentNames = None,
     *,
     reload: Annotated[bool, typer.Option("--reload", help="Package again when a file changes.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete all local branches first.")] = False,
@@ -52,7 +50,7 @@ def up(
     Takes the same way as a deploy: migrate on the direct URL, package, serve the artifact under
     AWS's runtime client. Data stays in `.bough/` for the next time.
     """
-    variables = _variables_of_shell(env or [])
+    variables = variables_of_shell(env)
     project = load_project(Path.cwd())
     context = resolve(project, flags={"branch": branch}, environment=os.environ)
     with EndingSignals() as signals, world.hold(project.root, port), ExitStack() as servers:
@@ -95,13 +93,6 @@ def up(
         output.say("Stopping")
         if databases.ran_before:
             output.say("The control plane ran before and goes on; `bough down` ends it")
-
-
-def _variables_of_shell(names: list[str]) -> dict[str, str]:
-    """Return variables by name alone, so that no secret stands in a command line."""
-    if missing := [name for name in names if name not in os.environ]:
-        raise typer.BadParameter(f"not set in this shell: {', '.join(missing)}", param_hint="--env")
-    return {name: os.environ[name] for name in names}
 
 
 def _import_the_rest() -> None:

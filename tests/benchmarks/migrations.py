@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.http_load import Make
 
-ROWS: Final = 200_000
+ROWS: Final = 1_000_000
 _SHARE: Final = 0.7
 _CLIENTS: Final = 8
 
@@ -81,6 +83,7 @@ class UnderLoad:
         saturation: Requests per second that the app could answer.
         before: What clients saw at 70 % of that.
         meanwhile: And while `apply` ran, from a second before it to a second after it.
+        seconds: That `apply` ran.
         code: The exit code of `apply`.
         said: Its messages.
     """
@@ -88,6 +91,7 @@ class UnderLoad:
     saturation: float
     before: Seen
     meanwhile: Seen
+    seconds: float
     code: int | None
     said: str
 
@@ -153,6 +157,7 @@ class Site:
             usual = await steady(make, rate=_SHARE * most, until=before)
             load = asyncio.create_task(steady(make, rate=_SHARE * most, until=ended))
             await asyncio.sleep(1)
+            begun = time.monotonic()
             process = await asyncio.create_subprocess_exec(
                 BOUGH,
                 "migrate",
@@ -163,9 +168,10 @@ class Site:
                 stderr=asyncio.subprocess.PIPE,
             )
             said = (await process.communicate())[1].decode()
+            seconds = time.monotonic() - begun
             await asyncio.sleep(1)
             ended.set()
-            return UnderLoad(most, usual, await load, process.returncode, said)
+            return UnderLoad(most, usual, await load, seconds, process.returncode, said)
 
 
 def _requests(client: httpx2.AsyncClient, token: str, posts: list[str]) -> Make:
@@ -214,13 +220,15 @@ def run(folder: Path, *, quick: bool) -> Result:
         (when, str(seen.requests), str(seen.failures.total()), *_milliseconds(seen))
         for when, seen in (("before", under_load.before), ("meanwhile", under_load.meanwhile))
     ]
+    revision = re.search(r"\(expand, (.+ s)\)", under_load.said)
+    assert revision is not None, under_load.said
     return Result(
         "A safe migration under load",
         f"`bough up` with four environments is asked for {_SHARE:.0%} of the {under_load.saturation:.0f} "
         "requests per second that it can answer here, whether earlier ones were answered or not: pages, "
         "posts and, one in five, new drafts. Meanwhile `bough migrate apply` adds a column and, "
-        f"CONCURRENTLY, its index to the table of {ROWS:,} posts. Waits, in ms, count from when a request "
-        "was due.",
+        f"CONCURRENTLY, its index to the table of {ROWS:,} posts: {under_load.seconds:.1f} s, of which the "
+        f"revision took {revision[1]}. Waits, in ms, count from when a request was due.",
         ("", "requests", "failed", "p50", "p99", "longest"),
         rows,
         [Goal("failed requests", under_load.meanwhile.failures.total(), 0)],

@@ -12,7 +12,7 @@ from tests.benchmarks.migrations import SAFE, UNSAFE, site
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    """This repository's app with 200,000 posts."""
+    """This repository's app with a million posts."""
     with site(tmp_path_factory.mktemp("loaded") / "kit") as served:
         yield served
 
@@ -43,7 +43,7 @@ class TestMigrationsUnderLoad:
         assert "token" not in here.columns()
 
     def test_nobody_notices_the_safe_one(self, here):
-        """A column and an index on 200,000 rows: no request fails; `make bench` tells the waits."""
+        """A column and an index on a million rows: no request fails; `make bench` tells the waits."""
         with here.revision(SAFE):
             code, report = rehearse(here)
             under_load = asyncio.run(here.apply("--require-rehearsal"))

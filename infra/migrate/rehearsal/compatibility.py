@@ -132,15 +132,19 @@ def judge(
     """
     checks = [_judge_tables(name, before, after, same_code=same_code)]
     if after.answers or after.unasked:
-        checks.append(_judge_answers(f"{name}: smoke checks", before, after, assumed=assumed))
+        checks.append(
+            _judge_answers(f"{name}: smoke checks", before, after, same_code=same_code, assumed=assumed)
+        )
     return tuple(checks)
 
 
 def _judge_tables(name: str, before: Tried | None, after: Tried, *, same_code: bool) -> Check:
     name = f"{name}: tables"
     if after.error is not None:
-        started = same_code and before is not None and before.error is None
-        return Check(name, Outcome.FAILED if started else Outcome.SKIPPED, after.error)
+        if same_code and before is not None and before.error is None:
+            return Check(name, Outcome.FAILED, after.error)
+        hint = "a variable that it lacks is given by `bough migrate rehearse --env NAME`"
+        return Check(name, Outcome.SKIPPED, f"{after.error}; {hint}")
     base = {(trial.table, trial.statement): trial for trial in before.trials} if before else {}
     judged = [
         _Judged(trial, *_verdict(trial, base.get((trial.table, trial.statement)), same_code=same_code))
@@ -202,7 +206,7 @@ def _listed(judged: list[_Judged]) -> str:
     return "; ".join(parts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _judge_answers(name: str, before: Tried | None, after: Tried, *, assumed: bool) -> Check:
+def _judge_answers(name: str, before: Tried | None, after: Tried, *, same_code: bool, assumed: bool) -> Check:
     if after.unasked:
         return Check(name, Outcome.SKIPPED, after.unasked)
     failed = [answer for answer in after.answers if not _succeeded(answer.status)]
@@ -216,7 +220,11 @@ def _judge_answers(name: str, before: Tried | None, after: Tried, *, assumed: bo
     if assumed and not base and all(answer.status // 100 == _CLIENTS_FAULT for answer in new):
         why = "the app seems to have no such route; `checks` of [tool.bough.smoke] names its own"
         return Check(name, Outcome.SKIPPED, f"{detail}: {why}")
-    if after.error and not base and all(answer.status == HTTPStatus.BAD_GATEWAY for answer in new):
+    if (
+        after.error
+        and not (same_code and base)
+        and all(answer.status == HTTPStatus.BAD_GATEWAY for answer in new)
+    ):
         return Check(name, Outcome.SKIPPED, f"{detail}; it does not start here: {after.error}")
     return Check(name, Outcome.FAILED, detail)
 

@@ -30,7 +30,7 @@ from infra.migrate.rehearsal.traffic_statements import TrafficError
 from infra.migrate.rehearsal.verdict import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from api.database.connection_url import PooledUrl
     from infra.config import Project
@@ -57,6 +57,7 @@ class Performance:
         outlook: The target, and what is to run.
         announce: Is told of every step and how long it took.
         load: Runs beside the second upgrade.
+        environment: Variables of the code that is tried.
         checks: What was looked at besides the measurements.
         traffic: What the load's clients saw.
         schemas: Before each revision; `None` where that was not seen.
@@ -66,6 +67,7 @@ class Performance:
     outlook: Outlook
     announce: Callable[[str], None]
     load: Traffic | None = None
+    environment: Mapping[str, str] | None = None
     checks: list[Check] = field(default_factory=list)
     traffic: TrafficResult | None = None
     schemas: list[Catalog | None] = field(default_factory=list)
@@ -147,7 +149,9 @@ class Performance:
         if fork.pooled is None:
             self.checks.append(Check("code", Outcome.SKIPPED, _NO_POOLER))
             return None
-        comparison = stack.enter_context(compatibility.comparison(self.project, fork.pooled))
+        comparison = stack.enter_context(
+            compatibility.comparison(self.project, fork.pooled, self.environment)
+        )
         with self.step("packaged, tried before the upgrade"):
             comparison.before(self.outlook.live, later=self.outlook.later)
         return comparison

@@ -25,7 +25,7 @@ from infra.migrate.report import to_json
 from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from infra.config import Project
     from infra.migrate.rehearsal.memory import Step
@@ -43,6 +43,7 @@ def rehearse(
     traffic: Traffic | None = None,
     keep: bool = False,
     code: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> Rehearsal | None:
     """Rehearse what `runner.apply` would run; `None` where that is nothing, and then nothing is forked.
 
@@ -58,6 +59,7 @@ def rehearse(
         traffic: A load that clients make while the revisions run a second time.
         keep: Leave the fork there.
         code: Try the deployed and the new code on it, which packages the project.
+        environment: Variables that the code needs besides those that `bough up` gives it by itself.
 
     Raises:
         TargetError: The target is another branch, or does not say which.
@@ -72,7 +74,7 @@ def rehearse(
         announce(outlook.why)
     if not outlook.plan:
         return None
-    performance = Performance(project, outlook, announce, traffic)
+    performance = Performance(project, outlook, announce, traffic, environment)
     with ExitStack() as stack:
         with performance.step("forked"):
             fork = stack.enter_context(target.fork(Origin(target.url, outlook.identity, keep, announce)))
