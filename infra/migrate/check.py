@@ -17,7 +17,7 @@ from infra.migrate.findings import Finding, Verdict
 from infra.migrate.history import History, alembic_config
 from infra.migrate.lint import lint_since
 from infra.migrate.linting.declarations import declarations
-from infra.migrate.main_branch import revision_files
+from infra.migrate.main_branch import is_in_repository, revision_files
 from infra.migrate.reference import USUAL, make_reference
 from infra.migrate.runner import TIMEOUTS
 
@@ -41,19 +41,19 @@ def check_files(
 
     Args:
         project: Whose.
-        base: The git branch; `None` for the main one. Where git knows none, nothing tells own revisions
+        base: The git branch; `None` for the main one. Without a repository nothing tells own revisions
             from those that were applied long ago: then all that is checked is that they are one history.
         announce: Is told what was looked at, and what could not be.
 
     Raises:
-        GitBranchUnknownError: The git branch that was named is not there.
+        GitBranchUnknownError: The git branch is not there, such as in a shallow clone.
         MigrationError: The revisions are not one history, or squawk does not run.
     """
     history = _history(project)
     announce(f"{len(history)} revisions in one history")
     files = revision_files(project, base)
-    if files is None and base is None:
-        announce("Not linted: git knows no main branch here; name one with --base")
+    if files is None and base is None and not is_in_repository(project.root):
+        announce("Not linted: there is no git repository, so nothing tells new revisions from old ones")
         return ()
     found = lint_since(project, base)
     known = {each.id for each in history if each.path.name in (files or ())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Where the main git branch may be found, the others' before one's own.
 _NAMES: Final = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+_OF_HOOKS: Final = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
 
 
 def revision_files(project: Project, name: str | None = None) -> frozenset[str] | None:
@@ -44,10 +47,17 @@ def uncommitted(paths: Sequence[Path]) -> tuple[str, ...] | None:
     return None if found is None else tuple(line[3:] for line in found.split("\0") if line)
 
 
+def is_in_repository(folder: Path) -> bool:
+    """Tell whether a folder is in a git repository, also where git itself is missing or refuses it."""
+    return any((each / ".git").exists() for each in (folder, *folder.parents))
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     command = ["git", "-C", str(folder), *arguments]
+    # In a hook they say where the repository is, seen from another folder.
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}
     try:
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  no shell
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603  no shell
     except FileNotFoundError:
         return None
     return done.stdout.decode(errors="surrogateescape") if done.returncode == 0 else None

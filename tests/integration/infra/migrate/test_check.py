@@ -54,11 +54,12 @@ def commit(history: History) -> None:
 class TestCheckFiles:
     """`check_files`."""
 
-    def test_lints_what_main_lacks(self, history: History) -> None:
-        """And asks for care where a contract of main may still wait."""
+    def test_lints_what_main_lacks(self, history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And asks for care where a contract of main may still wait; in a hook of git, too."""
         history.write("one", None, TABLE, DROPPED)
         history.write("two", "one", "op.drop_column('a', 'id')", "op.execute('SELECT 1')", "contract")
         commit(history)
+        monkeypatch.setenv("GIT_DIR", ".git")
         said: list[str] = []
         assert check_files(history.project, base=None, announce=said.append) == ()
         history.write("three", "two", "op.execute('CREATE INDEX ix ON a (id)')", "op.execute('SELECT 1')")
@@ -73,9 +74,13 @@ class TestCheckFiles:
         history.write("one", None, TABLE, DROPPED)
         said: list[str] = []
         assert check_files(history.project, base=None, announce=said.append) == ()
-        assert "Not linted: git knows no main branch here" in said[-1]
+        assert "Not linted: there is no git repository" in said[-1]
         with pytest.raises(GitBranchUnknownError, match="git knows no 'elsewhere'"):
             check_files(history.project, base="elsewhere", announce=said.append)
+        # A clone that has not fetched main would else pass without a look.
+        subprocess.run(["git", "init", "-q", "-b", "mine"], cwd=history.project.root, check=True)
+        with pytest.raises(GitBranchUnknownError, match="no main git branch is known here"):
+            check_files(history.project, base=None, announce=said.append)
 
     def test_refuses_two_heads(self, history: History) -> None:
         """They are no history."""
