@@ -241,4 +241,7 @@ def _row(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
 
 def _invalid(definition: Definition, what: str, error: psycopg.Error) -> BackfillInvalidError:
     said = error.diag.message_primary or str(error)
-    return BackfillInvalidError(f"backfill {definition.name}: the server cannot read {what}: {said}")
+    hint = None
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        hint = "connect as a role that may change the table and sees all of its rows, such as its owner"
+    return BackfillInvalidError(f"backfill {definition.name}: the server refuses {what}: {said}", hint=hint)

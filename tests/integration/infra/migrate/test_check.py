@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.throwaway import throwaway_cluster
 from infra.migrate.check import check_database, check_files
 from infra.migrate.errors import GitBranchUnknownError, MultipleHeadsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from infra.local.postgres import PostgresCluster
     from infra.migrate.findings import Finding
     from tests.support.histories import History
@@ -27,13 +24,6 @@ class A(Base):
     __tablename__ = "a"
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
 """
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
-    """One server for the checks of this file."""
-    with throwaway_cluster(tmp_path_factory.mktemp("check")) as started:
-        yield started
 
 
 def found(findings: tuple[Finding, ...]) -> list[tuple[str, str]]:
@@ -94,28 +84,28 @@ class TestCheckDatabase:
     """`check_database`."""
 
     def test_finds_traces_and_models_without_a_revision(
-        self, history: History, cluster: PostgresCluster
+        self, history: History, throwaway: PostgresCluster
     ) -> None:
         """What a downgrade leaves, and what autogenerate would write."""
         history.write_models(MODEL)
         history.write("one", None, "op.execute('CREATE SEQUENCE IF NOT EXISTS s')", "op.execute('SELECT 1')")
-        trace, models = check_database(history.project, announce=lambda _: None, cluster=cluster)
+        trace, models = check_database(history.project, announce=lambda _: None, cluster=throwaway)
         assert (trace.rule, models.rule) == ("downgrade-leaves-trace", "models-differ")
         assert trace.message == "down to base: sequence public.s is new"
         assert "table public.a is new" in models.message
 
-    def test_finds_what_fails(self, history: History, cluster: PostgresCluster) -> None:
+    def test_finds_what_fails(self, history: History, throwaway: PostgresCluster) -> None:
         """At the revision's own file."""
         history.write("one", None, "op.execute('CREATE TABLE b (id nothing)')", DROPPED)
         history.write("two", "one", "pass")
-        (finding,) = check_database(history.project, announce=lambda _: None, cluster=cluster)
+        (finding,) = check_database(history.project, announce=lambda _: None, cluster=throwaway)
         assert (finding.rule, finding.path.name) == ("revision-fails", "one.py")
 
-    def test_goes_down_as_far_as_there_is_a_way(self, history: History, cluster: PostgresCluster) -> None:
+    def test_goes_down_as_far_as_there_is_a_way(self, history: History, throwaway: PostgresCluster) -> None:
         """Up, down without trace and up again; the models say no more."""
         history.write_models(MODEL)
         history.write("one", None, TABLE, "raise NotImplementedError")
         history.write("two", "one", "op.execute('CREATE VIEW v AS SELECT 1')", "op.execute('DROP VIEW v')")
         said: list[str] = []
-        assert check_database(history.project, announce=said.append, cluster=cluster) == ()
+        assert check_database(history.project, announce=said.append, cluster=throwaway) == ()
         assert said == ["Ran 2 revisions up, down to one and up again"]

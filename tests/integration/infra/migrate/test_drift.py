@@ -19,7 +19,6 @@ from infra.migrate.errors import DatabaseAheadError, ReferenceImpossibleError
 from tests.support.histories import REPOSITORY, run_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from infra.local.postgres import PostgresCluster
@@ -97,12 +96,6 @@ CHANGES = {
     "DROP VIEW adults": "view public.adults is not in the database",
     "ALTER TABLE people FORCE ROW LEVEL SECURITY": "row level security of the owner is forced",
 }
-
-
-@pytest.fixture(scope="module")
-def throwaway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
-    with throwaway_cluster(tmp_path_factory.mktemp("drift")) as started:
-        yield started
 
 
 @pytest.fixture

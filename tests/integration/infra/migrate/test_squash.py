@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.local.throwaway import throwaway_cluster
 from infra.migrate import runner
 from infra.migrate.errors import SquashRefusedError
 from infra.migrate.squash import squash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from infra.local.postgres import PostgresCluster
@@ -33,13 +31,6 @@ MODEL = """
 TABLE = "op.create_table('a', sa.Column('id', sa.Integer), sa.PrimaryKeyConstraint('id', name='pk_a'))"
 COLUMN = "op.add_column('a', sa.Column('{0}', sa.Text))", "op.drop_column('a', '{0}')"
 INDEX = "op.create_index('ix_a_name', 'a', ['name'])", "op.drop_index('ix_a_name')"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
-    """One server for this file."""
-    with throwaway_cluster(tmp_path_factory.mktemp("squash")) as started:
-        yield started
 
 
 def git(root: Path, *arguments: str) -> None:
@@ -71,10 +62,10 @@ def drafts(history: History) -> History:
     return history
 
 
-def run(history: History, server: PostgresCluster, **options: Any) -> list[str]:
+def run(history: History, throwaway: PostgresCluster, **options: Any) -> list[str]:
     """Squash; return the new files' names without their date."""
     given: dict[str, Any] = {"url": None, "expected": None, "announce": lambda _: None} | options
-    new, _ = squash(history.project, message="name them", cluster=server, **given)
+    new, _ = squash(history.project, message="name them", cluster=throwaway, **given)
     return [path.stem.partition("_")[2] for path in new]
 
 
@@ -87,10 +78,10 @@ class TestSquash:
     """`squash`."""
 
     def test_replaces_drafts_by_what_they_come_to(
-        self, drafts: History, server: PostgresCluster, empty_database: Database
+        self, drafts: History, throwaway: PostgresCluster, empty_database: Database
     ) -> None:
         """A column and its index; the one that came and went is not seen again."""
-        assert run(drafts, server) == ["name_them", "name_them_indexes"]
+        assert run(drafts, throwaway) == ["name_them", "name_them_indexes"]
         assert len(files(drafts)) == 3
         assert "title" not in "".join(
             path.read_text() for path in (drafts.project.root / "migrations/versions").glob("*_name_them*")
@@ -99,9 +90,9 @@ class TestSquash:
         assert [each.phase for each in report.runs] == ["expand"] * 3
         assert list((drafts.project.root / ".bough").glob("squash-*")) == []
 
-    def test_begins_at_the_revision_that_is_named(self, drafts: History, server: PostgresCluster) -> None:
+    def test_begins_at_the_revision_that_is_named(self, drafts: History, throwaway: PostgresCluster) -> None:
         """Those before it stay; `title` is theirs, so dropping it is left."""
-        new = run(drafts, server, first="three")
+        new = run(drafts, throwaway, first="three")
         assert new == ["name_them", "name_them_indexes", "name_them_contract"]
         assert {"one", "two"} < files(drafts)
 
@@ -114,48 +105,50 @@ class TestSquash:
         ],
     )
     def test_refuses_what_models_do_not_say(
-        self, drafts: History, server: PostgresCluster, extra: str, message: str
+        self, drafts: History, throwaway: PostgresCluster, extra: str, message: str
     ) -> None:
         """The files are as they were."""
         drafts.write("four", "three", extra)
         git(drafts.project.root, "commit", "-q", "-a", "-m", "More")
         before = files(drafts)
         with pytest.raises(SquashRefusedError, match=message):
-            run(drafts, server)
+            run(drafts, throwaway)
         assert files(drafts) == before
 
-    def test_leaves_out_data_on_request(self, drafts: History, server: PostgresCluster) -> None:
+    def test_leaves_out_data_on_request(self, drafts: History, throwaway: PostgresCluster) -> None:
         """Rows of drafts are nobody's, when somebody says so."""
         four = drafts.project.root / "migrations/versions/four.py"
         four.write_text(
             four.read_text().replace("op.drop_column", "op.execute('DELETE FROM a')\n    op.drop_column", 1)
         )
         git(drafts.project.root, "commit", "-q", "-a", "-m", "More")
-        assert run(drafts, server, allow_data=True) == ["name_them", "name_them_indexes"]
+        assert run(drafts, throwaway, allow_data=True) == ["name_them", "name_them_indexes"]
 
-    def test_refuses_what_git_could_not_bring_back(self, drafts: History, server: PostgresCluster) -> None:
+    def test_refuses_what_git_could_not_bring_back(self, drafts: History, throwaway: PostgresCluster) -> None:
         """Deleting it would lose it."""
         four = drafts.project.root / "migrations/versions/four.py"
         four.write_text(four.read_text() + "# more\n")
         with pytest.raises(
             SquashRefusedError, match=r"git could not bring back migrations/versions/four\.py"
         ):
-            run(drafts, server)
+            run(drafts, throwaway)
 
     def test_refuses_what_is_in_use(
-        self, drafts: History, server: PostgresCluster, empty_database: Database
+        self, drafts: History, throwaway: PostgresCluster, empty_database: Database
     ) -> None:
         """Applied revisions are no drafts; what is left of them is too little."""
         runner.apply(drafts.project, empty_database.direct, revision="three")
         with pytest.raises(SquashRefusedError, match="only 1 of the revisions are drafts"):
-            run(drafts, server, url=empty_database.direct)
+            run(drafts, throwaway, url=empty_database.direct)
         with pytest.raises(SquashRefusedError, match="two is in use"):
-            run(drafts, server, url=empty_database.direct, first="two")
+            run(drafts, throwaway, url=empty_database.direct, first="two")
         with pytest.raises(SquashRefusedError, match="there is no revision five"):
-            run(drafts, server, first="five")
+            run(drafts, throwaway, first="five")
 
-    def test_asks_what_is_in_use_where_nobody_knows(self, history: History, server: PostgresCluster) -> None:
+    def test_asks_what_is_in_use_where_nobody_knows(
+        self, history: History, throwaway: PostgresCluster
+    ) -> None:
         """Neither git nor a database."""
         history.write("one", None, "pass")
         with pytest.raises(SquashRefusedError, match="nothing says which revisions are drafts"):
-            run(history, server)
+            run(history, throwaway)

@@ -100,8 +100,9 @@ class TestRefusals:
             "ALTER TABLE things ENABLE ROW LEVEL SECURITY; GRANT ALL ON things TO bough_app",
         )
         run_script(empty_database.direct, "ALTER TABLE things FORCE ROW LEVEL SECURITY")
-        with pytest.raises(BackfillInvalidError, match="row-level security policy"):
+        with pytest.raises(BackfillInvalidError, match="row-level security policy") as caught:
             run_here(empty_database)
+        assert "sees all of its rows" in (caught.value.hint or "")
 
     def test_says_what_the_server_refused(self, empty_database: Database) -> None:
         """A value that a row cannot have: batches before it stay, and so does the record of them."""
@@ -118,7 +119,7 @@ class TestRefusals:
         ("changes", "said"),
         [
             ({"table": "nothing"}, "there is no table 'nothing'"),
-            ({"table": "a.b.c.d"}, "cannot read table"),
+            ({"table": "a.b.c.d"}, "refuses table"),
             ({"table": "keyless"}, "public.keyless has no primary key"),
             ({"table": "seen"}, "public.seen is no table"),
             ({"where": "NOT done) OR (NOT done"}, "syntax error"),
