@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from infra.migrate.errors import MeasurementError
-from infra.migrate.rehearsal.attempt import Attempt
 from infra.migrate.rehearsal.clock import Clock
-from infra.migrate.rehearsal.running import Sizes
+from infra.migrate.rehearsal.running_revision import Sizes
 from infra.migrate.rehearsal.sizes import estimated_rows
+from infra.migrate.rehearsal.watched_connection import WatchedConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ class Measurement:
         self._rows = rows
         self._sizes: Sizes | None = None
         self._clock: Clock | None = None
-        self._attempt: Attempt | None = None
+        self._watched: WatchedConnection | None = None
         self._measures: list[RevisionMeasure] = []
         self._problem: Exception | None = None
 
@@ -54,16 +54,16 @@ class Measurement:
 
     def done(self, revision: Revision) -> None:
         """Expect the revision's commit."""
-        if self._attempt is not None:
-            self._attempt.expect_commit(revision)
+        if self._watched is not None:
+            self._watched.expect_commit(revision)
 
     def ended(self) -> None:
         """Take the last reading, and let go of the connection."""
-        if self._attempt is not None:
-            self._safely(self._attempt.look)
+        if self._watched is not None:
+            self._safely(self._watched.look)
             with suppress(Exception):  # of no use any more, and may be broken
-                self._attempt.close()
-            self._attempt = None
+                self._watched.close()
+            self._watched = None
 
     def results(self) -> tuple[RevisionMeasure, ...]:
         """Return what was measured of the revisions that ran, in order.
@@ -87,7 +87,7 @@ class Measurement:
             self._sizes = Sizes(present) if self._rows is None else Sizes(self._rows, present)
         if self._clock is None:
             self._clock = Clock()
-        self._attempt = Attempt(
+        self._watched = WatchedConnection(
             connection,
             url,
             plan,

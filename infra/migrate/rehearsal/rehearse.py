@@ -18,7 +18,7 @@ from infra.migrate.connection import open_connection
 from infra.migrate.findings import Verdict
 from infra.migrate.rehearsal import memory
 from infra.migrate.rehearsal.fork import Origin
-from infra.migrate.rehearsal.performance import Performance
+from infra.migrate.rehearsal.fork_run import ForkRun
 from infra.migrate.rehearsal.results import Rehearsal
 from infra.migrate.rehearsal.target import look
 from infra.migrate.report import to_json
@@ -74,13 +74,13 @@ def rehearse(
         announce(outlook.why)
     if not outlook.plan:
         return None
-    performance = Performance(project, outlook, announce, traffic, environment)
+    run = ForkRun(project, outlook, announce, traffic, environment)
     with ExitStack() as stack:
-        with performance.step("forked"):
+        with run.step("forked"):
             fork = stack.enter_context(target.fork(Origin(target.url, outlook.identity, keep, announce)))
-        performance.run(fork, code=code)
-    results = performance.results()
-    seen = performance.schemas
+        run.run(fork, code=code)
+    results = run.results()
+    seen = run.schemas
     digests = [schema.digest if schema is not None else None for schema in seen]
     taken = memory.steps(project, outlook.plan, outlook.versions, digests)
     rehearsal = Rehearsal(
@@ -92,8 +92,8 @@ def rehearse(
         started_at=started_at,
         seconds=time.monotonic() - began,
         revisions=results,
-        checks=tuple(performance.checks),
-        traffic=performance.traffic,
+        checks=tuple(run.checks),
+        traffic=run.traffic,
     )
     remembered = _remembered(rehearsal, taken)
     try:

@@ -13,7 +13,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from infra.migrate.linting.passwords import masked
 from infra.migrate.origin import origin
 from infra.migrate.rehearsal.readings import read_database, read_session
-from infra.migrate.rehearsal.running import RunningRevision, Sent
+from infra.migrate.rehearsal.running_revision import RunningRevision, Sent
 from infra.migrate.rehearsal.sampling import Sampler
 from infra.migrate.rehearsal.watched_cursor import watching_cursor
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from infra.migrate.rehearsal.clock import Clock
     from infra.migrate.rehearsal.readings import DatabaseReading, SessionReading
     from infra.migrate.rehearsal.results import RevisionMeasure
-    from infra.migrate.rehearsal.running import Sizes
+    from infra.migrate.rehearsal.running_revision import Sizes
     from infra.migrate.rehearsal.watched_cursor import Cursor
 
 #: SQLAlchemy asks it where an autocommit block begins, after the commit.
 _DIALECTS_OWN: Final = "show transaction isolation level"
 
 
-class Attempt:
+class WatchedConnection:
     """Measures a plan on a connection.
 
     Args:

@@ -49,7 +49,7 @@ _NO_POOLER: Final = "the fork has no pooler, or no role of the application"
 
 
 @dataclass
-class Performance:
+class ForkRun:
     """One rehearsal on one fork.
 
     Args:
