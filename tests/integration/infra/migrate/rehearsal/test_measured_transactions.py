@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from api.database.timeouts import Timeouts
-from infra.migrate import runner
+from infra.migrate import blockers, runner
 from infra.migrate.rehearsal.measurement import Measurement
 from infra.migrate.rehearsal.verdict import judge
 from tests.support.histories import run_script
@@ -15,6 +15,8 @@ from tests.support.measurements import TABLES, locks_of, measured, read, stateme
 from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
+    import pytest
+
     from infra.testing.databases import Database
     from tests.support.histories import History
 
@@ -134,8 +136,12 @@ class TestCounts:
         assert read(not_null) == {"posts": 3_000_000}
         assert {lock.rows for lock in measure.locks} == {1_000_000, 3_000_000}
 
-    def test_asks_once_after_each_statement(self, history: History, empty_database: Database) -> None:
+    def test_asks_once_after_each_statement(
+        self, history: History, empty_database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """One round trip each, one for each revision, and three for the run."""
+        # Who blocks is asked over the same proxy, where a run takes longer than this.
+        monkeypatch.setattr(blockers, "_LONGEST_INTERVAL", 60.0)
         history.write("r0", None, "pass")
         history.write("r1", "r0", "\n".join([statement("SELECT 1")] * 10))
         runner.apply(history.project, empty_database.direct)
@@ -145,6 +151,6 @@ class TestCounts:
             for observer in (None, Measurement()):
                 runner.rollback(history.project, empty_database.direct, to="base")
                 proxy.reset()
-                runner.apply(history.project, url, observer=observer)
+                runner.apply(history.project, url, observer=observer, timeouts=Timeouts(lock=300))
                 counts.append(proxy.round_trips)
         assert counts[1] - counts[0] == 10 + 2 + 3
