@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import operator
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,8 +64,11 @@ $$
 """
 
 
-class WideVersionImpl(PostgresqlImpl):
-    """PostgreSQL with room for long revision ids: Alembic's own column takes 32 characters."""
+class KitImpl(PostgresqlImpl):
+    """PostgreSQL with room for long revision ids: Alembic's own column takes 32 characters.
+
+    What it writes of a model's SQL means the same in a revision.
+    """
 
     # Alembic's registry is keyed by this attribute of the class itself; the last one wins.
     __dialect__ = "postgresql"
@@ -74,6 +78,15 @@ class WideVersionImpl(PostgresqlImpl):
         table = super().version_table_impl(**options)
         table.c.version_num.type = sa.Text()
         return table
+
+    def render_ddl_sql_expr(self, expr: sa.ClauseElement, *options: Any, **named: Any) -> str:
+        """Return SQL as a revision must have it so that the server gets it as it was.
+
+        Alembic's has each % twice, as the driver wants it, and lacks the backslash before what looks like a
+        parameter; a revision's own text goes through both again.
+        """
+        sql = super().render_ddl_sql_expr(expr, *options, **named).replace("%%", "%")
+        return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
 
 
 def record_revisions() -> Callable[..., None]:
@@ -120,11 +133,19 @@ def is_ours_to_compare(name: str | None, kind: str, _parents: object) -> bool:
 def render_type(kind: str, thing: object, autogenerate: AutogenContext) -> str | Literal[False]:
     """Write a column's type as the database knows it: a revision outlives the application's own types.
 
-    Such a type, `AutoString` of SQLModel for one, would need an import that the revision has not.
+    Such a type, `AutoString` of SQLModel for one, would need an import that the revision has not. An enum's
+    type is made by a statement of its own: with a table it would be made, and with a column not.
     """
-    if kind != "type" or not isinstance(thing, sa.types.TypeDecorator):
+    if kind != "type":
         return False
-    return str(_repr_type(thing.load_dialect_impl(autogenerate.dialect), autogenerate))
+    if isinstance(thing, sa.types.TypeDecorator):
+        return str(_repr_type(thing.load_dialect_impl(autogenerate.dialect), autogenerate))
+    if not isinstance(thing, sa.Enum) or not thing.native_enum or not thing.name:
+        return False
+    autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
+    schema = f", schema={thing.schema!r}" if thing.schema else ""
+    labels = ", ".join(map(repr, thing.enums))
+    return f"postgresql.ENUM({labels}, name={thing.name!r}{schema}, create_type=False)"
 
 
 class HelperCall(ops.MigrateOperation):

@@ -20,6 +20,9 @@ depends_on = ${repr(depends_on)}
 # "expand" keeps the running code working and is applied before a deploy; "contract" (dropping,
 # renaming, tightening) breaks code that came before, and is applied once none of it runs.
 phase = ${repr("contract" if up_revision in config.attributes.get("contracts", ()) else "expand")}
+% if up_revision in config.attributes.get("irreversible", ()):
+irreversible = "PostgreSQL takes no label away from an enum"
+% endif
 
 
 def upgrade() -> None:

@@ -27,13 +27,19 @@ from infra.migrate.errors import (
 )
 from infra.migrate.history import History, Phase, alembic_config
 from infra.migrate.runner import TIMEOUTS
+from infra.migrate.writing import checks, enums
 from infra.migrate.writing.split import split
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
 
     from api.database.connection_url import DirectUrl
     from infra.config import Project
+    from infra.migrate.writing.parts import Change, Part
+    from infra.migrate.writing.split import Operations
 
 #: As `truncate_slug_length` of `[tool.alembic]`: a longer name would be cut.
 _LONGEST: Final = 60
@@ -91,7 +97,7 @@ def new(
             behind = history.upgrades(versions, "head")
             if behind:
                 text = f"the database lacks {len(behind)} revisions, from {behind[0].id} on"
-                hint = "run: bough migrate apply; one that has contract revisions too is that of: bough up"
+                hint = "run: bough migrate apply; the local world has waiting contracts, too, after: bough up"
                 raise DatabaseBehindError(text, hint=hint)
             config.attributes["connection"] = stack.enter_context(as_sqlalchemy(connection))
         return _write(config, naming, first, phase, autogenerate=autogenerate)
@@ -139,20 +145,25 @@ def _write(
     if importlib.util.find_spec("ruff") is None:
         # An empty section hides the hooks of pyproject.toml, which format the file.
         config.set_section_option("post_write_hooks", "hooks", "")
-    contracts = config.attributes["contracts"] = {first[0]} if phase == "contract" else set()
+    if phase == "contract":
+        config.attributes["contracts"] = {first[0]}
 
-    def divide(_context: Any, _revision: Any, scripts: list[ops.MigrationScript]) -> None:
-        found = scripts[0].upgrade_ops
-        if not autogenerate or found is None:
+    def divide(context: MigrationContext, _revision: Any, scripts: list[ops.MigrationScript]) -> None:
+        up, down = scripts[0].upgrade_ops, scripts[0].downgrade_ops
+        if not autogenerate or up is None or down is None:
             return
-        if found.is_empty():
-            text = "the models and the database agree already"
+        types, constraints = _overlooked(context)
+        if up.is_empty() and not types and not constraints:
             raise NothingToGenerateError(
-                text,
-                hint="is the table imported where [tool.bough] metadata points? --empty writes one by hand",
+                "nothing that can be generated differs between the models and the database",
+                hint="is the table imported where [tool.bough] metadata points? bough migrate drift compares "
+                "more, and bough migrate new --empty writes it by hand",
             )
         if phase is None:
-            scripts[:] = _scripts(found, naming, contracts)
+            scripts[:] = _scripts(split(up, [*types, *constraints]), naming, config)
+            return
+        up.ops[:] = [*_all_up(types), *up.ops, *_all_up(constraints)]
+        down.ops[:] = [*_all_down(constraints), *down.ops, *_all_down(types)]
 
     try:
         # Alembic and its hooks report to stdout, which is not theirs here.
@@ -170,15 +181,37 @@ def _write(
     return tuple(Path(script.path) for script in scripts if script is not None)
 
 
-def _scripts(found: ops.UpgradeOps, naming: _Naming, contracts: set[str]) -> list[ops.MigrationScript]:
+def _overlooked(context: MigrationContext) -> tuple[list[Change], list[Change]]:
+    """Return what Alembic does not compare: types, and constraints."""
+    connection, metadata = context.connection, context.opts["target_metadata"]
+    include = context.opts["include_name"]
+    assert connection is not None  # noqa: S101  only offline there is none
+    constraints = checks.changes(
+        connection, metadata, lambda table: include(table.name, "table", {"schema_name": table.schema})
+    )
+    return list(enums.changes(connection, metadata)), list(constraints)
+
+
+def _all_up(changes: Iterable[Change]) -> Iterator[ops.MigrateOperation]:
+    return (operation for change in changes for operation in change.up)
+
+
+def _all_down(changes: Sequence[Change]) -> Iterator[ops.MigrateOperation]:
+    return (operation for change in reversed(changes) for operation in change.down)
+
+
+def _scripts(parts: Mapping[Part, Operations], naming: _Naming, config: Config) -> list[ops.MigrationScript]:
     """Return one revision for each part of what was found, each after the one before."""
-    parts = split(found)
+    contracts = config.attributes["contracts"] = set()
+    irreversible = config.attributes["irreversible"] = set()
     scripts: list[ops.MigrationScript] = []
     for part, operations in parts.items():
         # One that is alone needs no words to tell it from others.
         revision, message = naming.named(part.value if len(parts) > 1 else "")
         if part.phase == "contract":
             contracts.add(revision)
+        if part.is_irreversible:
+            irreversible.add(revision)
         scripts.append(
             ops.MigrationScript(
                 revision,

@@ -10,13 +10,13 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.types import TypeDecorator
 
 from infra.migrate.catalog import Catalog, Difference, Thing, differences, snapshot
 from infra.migrate.connection import as_sqlalchemy, open_connection
 from infra.migrate.errors import HistoryError
 from infra.migrate.history import alembic_config
 from infra.migrate.runner import TIMEOUTS
+from infra.migrate.writing.enums import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -98,10 +98,7 @@ def _load(project: Project, lent: sa.Connection) -> tuple[sa.MetaData, Callable[
 def _drops(metadata: sa.MetaData, lent: sa.Connection) -> Iterator[str]:
     names = {("TABLE", table.schema, table.name) for table in metadata.tables.values()}
     for column in (column for table in metadata.tables.values() for column in table.columns):
-        type_ = column.type
-        if isinstance(type_, TypeDecorator):
-            type_ = type_.load_dialect_impl(lent.dialect)
-        type_ = getattr(type_, "item_type", type_).dialect_impl(lent.dialect)  # of an array, its element's
+        type_ = plain(column.type, lent.dialect)
         if isinstance(type_, ENUM | DOMAIN) and type_.name:
             names.add(("TYPE", type_.schema, type_.name))
     for kind, schema, name in sorted(names, key=str):

@@ -13,6 +13,8 @@ from infra.migrate.writing.operations import Comment
 from infra.migrate.writing.parts import Change, Part, quoted, validated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.types import TypeEngine
 
 #: Longest name that PostgreSQL keeps.
@@ -22,13 +24,20 @@ _LONGEST: Final = 63
 _STABLE: Final = re.compile(r"(now|transaction_timestamp|statement_timestamp)\(\)", re.IGNORECASE)
 
 
-def changes(operation: ops.AddColumnOp | ops.DropColumnOp | ops.AlterColumnOp) -> list[Change]:
-    """Return what is to be done instead of an operation."""
+def changes(
+    operation: ops.AddColumnOp | ops.DropColumnOp | ops.AlterColumnOp, added: Sequence[str] = ()
+) -> list[Change]:
+    """Return what is to be done instead of an operation.
+
+    Args:
+        operation: As Alembic has found it.
+        added: Columns that its table gets at the same time: Alembic cannot see that one was renamed.
+    """
     match operation:
         case ops.AddColumnOp():
             return _add(operation)
         case ops.DropColumnOp():
-            return _drop(operation)
+            return _drop(operation, added)
     return _alter(operation)
 
 
@@ -49,11 +58,16 @@ def _add(operation: ops.AddColumnOp) -> list[Change]:
     ]
 
 
-def _drop(operation: ops.DropColumnOp) -> list[Change]:
+def _drop(operation: ops.DropColumnOp, added: Sequence[str]) -> list[Change]:
     """Drop a column once no code uses it; until then new code may leave it out."""
     column = operation.to_column()
+    renamed = Comment(
+        f"where {' or '.join(added)} replaces {column.name}, copy the values before this is applied "
+        "(bough migrate backfill); as long as both are used, the code writes both"
+    )
+    dropped = [renamed, operation] if added else [operation]
     if column.nullable or column.server_default is not None or column.primary_key:
-        return [Change(Part.CONTRACT, [operation], [operation.reverse()])]
+        return [Change(Part.CONTRACT, dropped, [operation.reverse()])]
     relaxed = ops.AlterColumnOp(
         operation.table_name,
         column.name,
@@ -68,7 +82,7 @@ def _drop(operation: ops.DropColumnOp) -> list[Change]:
             [Comment(f"code that does not know {column.name} any more inserts rows without it"), relaxed],
             [relaxed.reverse()],
         ),
-        Change(Part.CONTRACT, [operation], [_nullable(operation.reverse())]),
+        Change(Part.CONTRACT, dropped, [_nullable(operation.reverse())]),
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import textwrap
+from typing import TYPE_CHECKING, Final
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.render import render_op
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alembic.autogenerate.api import AutogenContext
+
+#: Of a comment; most formatters and linters take more.
+_WIDTH: Final = 84
 
 
 class AutocommitBlock(ops.MigrateOperation):
@@ -23,7 +27,7 @@ class AutocommitBlock(ops.MigrateOperation):
 
 
 class Comment(ops.MigrateOperation):
-    """What whoever reads the revision must know or do; of one line."""
+    """What whoever reads the revision must know or do; text without line breaks."""
 
     def __init__(self, text: str) -> None:
         """Keep the text."""
@@ -38,5 +42,5 @@ def _render_block(context: AutogenContext, block: AutocommitBlock) -> list[str]:
 
 
 @renderers.dispatch_for(Comment)
-def _render_comment(_context: AutogenContext, comment: Comment) -> str:
-    return f"# bough: {comment.text}"
+def _render_comment(_context: AutogenContext, comment: Comment) -> list[str]:
+    return textwrap.wrap(f"bough: {comment.text}", _WIDTH, initial_indent="# ", subsequent_indent="# ")

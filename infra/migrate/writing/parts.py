@@ -23,9 +23,11 @@ class Part(Enum):
     """One revision, in the order of running; the value is what its message ends with.
 
     A constraint is validated in another revision than the one that adds it, since each is one
-    transaction: the lock of adding it would be held for as long as the table is scanned.
+    transaction: the lock of adding it would be held for as long as the table is scanned. An enum's
+    label can be used only after the transaction that adds it.
     """
 
+    EXPAND_LABELS = "labels"
     EXPAND = ""
     EXPAND_INDEXES = "indexes"
     EXPAND_VALIDATE = "validate"
@@ -37,6 +39,11 @@ class Part(Enum):
     def phase(self) -> Phase:
         """What the revision declares."""
         return "contract" if self.name.startswith("CONTRACT") else "expand"
+
+    @property
+    def is_irreversible(self) -> bool:
+        """Whether there is no way back: PostgreSQL takes no label away from an enum."""
+        return self is Part.EXPAND_LABELS
 
     @property
     def is_autocommit(self) -> bool:

@@ -38,11 +38,16 @@ class Operations:
     down: list[ops.MigrateOperation] = field(default_factory=list)
 
 
-def split(found: ops.UpgradeOps) -> dict[Part, Operations]:
-    """Return the operations of each part that has any, in the order of running."""
+def split(found: ops.UpgradeOps, overlooked: Iterable[Change]) -> dict[Part, Operations]:
+    """Return the operations of each part that has any, in the order of running.
+
+    Args:
+        found: What Alembic's comparison came to.
+        overlooked: What it does not compare. It comes first: with a column, its constraints go by themselves.
+    """
     every = tuple(_flat(found.ops))
     surroundings = _Surroundings.of(every)
-    changes = [change for operation in every for change in surroundings.changes(operation)]
+    changes = [*overlooked, *(change for operation in every for change in surroundings.changes(operation))]
     parts: defaultdict[Part, Operations] = defaultdict(Operations)
     for change in sorted(changes, key=lambda each: not each.scans):
         parts[change.part].up.extend(change.up)
@@ -82,7 +87,10 @@ class _Surroundings:
     def changes(self, operation: ops.MigrateOperation) -> list[Change]:
         """Return what is to be done instead of an operation."""
         if isinstance(operation, ops.AddColumnOp | ops.DropColumnOp | ops.AlterColumnOp):
-            return column_changes.changes(operation)
+            table = (operation.schema, operation.table_name)
+            return column_changes.changes(
+                operation, sorted(name for *of, name in self.columns if tuple(of) == table)
+            )
         if isinstance(operation, _BlockingOp) and _table_of(operation) not in self.tables:
             return self._without_blocking(operation)
         additive = ops.CreateTableOp | ops.CreateTableCommentOp | ops.DropTableCommentOp | ops.CreateIndexOp
