@@ -134,6 +134,12 @@ class NothingToGenerateError(MigrationError):
     code = "NOTHING_TO_GENERATE"
 
 
+class PoolerUnusableError(MigrationError):
+    """Nothing can be tried on a fork as the application logs in."""
+
+    code = "POOLER_UNUSABLE"
+
+
 class ForkDiffersError(MigrationError):
     """A fork is not what its target is: nothing that is found on it would hold there."""
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
+import psycopg
+
 from infra.branches import identity
-from infra.branches.errors import NotSupportedError
+from infra.branches.errors import NotSupportedError, TargetUnmarkedError
 from infra.branches.identity import BranchIdentity
 from infra.branches.provider import BranchSpec, DatabaseRole
 from infra.errors import InfraError
 from infra.migrate.connection import open_connection
-from infra.migrate.errors import ForkDiffersError
+from infra.migrate.errors import ForkDiffersError, PoolerUnusableError
 from infra.migrate.rehearsal.results import ForkKind
 from infra.migrate.runner import TIMEOUTS
 
@@ -161,3 +163,21 @@ def prove(fork: Fork, target: BranchIdentity) -> None:
         raise ForkDiffersError(message, hint="nothing was changed; report this as an error of the provider")
     with open_connection(fork.direct, TIMEOUTS) as connection:
         identity.verify(connection, fork.identity)
+
+
+def application_url(fork: Fork) -> PooledUrl:
+    """Return the way that code and clients take, once it is certain where it leads: they write.
+
+    Raises:
+        PoolerUnusableError: There is none, or it does not say.
+        TargetError: It leads to some other database.
+    """
+    if fork.pooled is None:
+        raise PoolerUnusableError("the fork has no pooler, or no role of the application")
+    try:
+        with psycopg.connect(fork.pooled.libpq(), autocommit=True, prepare_threshold=None) as connection:
+            identity.verify(connection, fork.identity)
+    except (TargetUnmarkedError, psycopg.Error) as error:
+        reason = str(error).partition("\n")[0]
+        raise PoolerUnusableError(f"the fork's pooler does not say where it leads: {reason}") from None
+    return fork.pooled

@@ -40,7 +40,7 @@ class Row:
         id: The revision's.
         phase: Of the revision.
         verdict: Of the revision.
-        time: Until it was committed.
+        time: Until it was committed; `-` where it was not.
         longest: Which relation was blocked longest, how and for how long; `None` when none was.
         changed: Rows, in tables that were there before.
         rewrites: Names of tables and indexes, none twice.
@@ -69,7 +69,7 @@ def row(number: int, result: RevisionResult) -> Row:
         id=measure.revision.id,
         phase=measure.revision.phase,
         verdict=result.verdict,
-        time=duration(measure.seconds),
+        time=duration(measure.seconds) if measure.seconds else "-",
         longest=next(iter(blocked(measure.locks)), None),
         changed=sum(statement.changed for statement in statements),
         rewrites=tuple(dict.fromkeys(name for statement in statements for name in statement.rewrites)),

@@ -19,11 +19,11 @@ from infra.branches.identity import BranchIdentity
 from infra.branches.provider import DatabaseRole
 from infra.context import ProviderName
 from infra.deadline import Deadline
-from infra.migrate.errors import ForkDiffersError
-from infra.migrate.rehearsal.fork import BranchForking, Fork, Origin, prove
+from infra.migrate.errors import ForkDiffersError, PoolerUnusableError
+from infra.migrate.rehearsal.fork import BranchForking, Fork, Origin, application_url, prove
 from infra.migrate.rehearsal.results import ForkKind
 from tests.support.branch_hosts import supabase_host
-from tests.support.histories import query
+from tests.support.histories import query, run_script
 from tests.support.supabase_stub import APPLICATION
 
 if TYPE_CHECKING:
@@ -107,3 +107,22 @@ class TestProve:
         other = BranchIdentity("supabase", origin.identity.project_id, "br-other-one-12345678")
         with pytest.raises(TargetError, match="not br-other"):
             prove(Fork(origin.url, None, ForkKind.BRANCH, other), origin.identity)
+
+
+class TestApplicationUrl:
+    """`application_url`."""
+
+    def test_refuses_a_pooler_that_leads_elsewhere(self, origin: Origin, provider: SupabaseProvider) -> None:
+        """The application's way is asked by itself: code and clients write there."""
+        pooled = provider.pooled_url(origin.identity.branch_id, DatabaseRole.APP)
+        here = Fork(origin.url, pooled, ForkKind.BRANCH, origin.identity)
+        assert application_url(here) == pooled
+        other = BranchIdentity("supabase", origin.identity.project_id, "br-other-one-12345678")
+        with pytest.raises(TargetError, match="not br-other"):
+            application_url(replace(here, identity=other))
+        with pytest.raises(PoolerUnusableError, match="no pooler"):
+            application_url(replace(here, pooled=None))
+        run_script(origin.url, f"REVOKE SELECT ON public.bough_branch FROM {APPLICATION}")
+        with pytest.raises(PoolerUnusableError, match="permission denied for table bough_branch"):
+            application_url(here)
+        run_script(origin.url, f"GRANT SELECT ON public.bough_branch TO {APPLICATION}")
