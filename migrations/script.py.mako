@@ -25,11 +25,20 @@ irreversible = "PostgreSQL takes no label away from an enum"
 % endif
 
 
+<%
+def body(text):
+    """Leave out Alembic's marks; a docstring makes a function by itself."""
+    lines = (text or "").splitlines()
+    return "\n".join(line for line in lines if "# ### " not in line and line.strip() != "pass").strip()
+
+in_one = "" if "autocommit_block" in (upgrades or "") else ", in one transaction"
+no_way_back = up_revision in config.attributes.get("irreversible", ())
+%>\
 def upgrade() -> None:
-    """Apply the revision${"" if "autocommit_block" in (upgrades or "") else ", in one transaction"}."""
-    ${upgrades if upgrades else "pass"}
+    """Apply the revision${in_one}."""
+    ${body(upgrades)}
 
 
 def downgrade() -> None:
-    """Undo it, leaving no trace."""
-    ${downgrades if downgrades else "pass"}
+    """${"Leave it: there is no way back" if no_way_back else "Undo it, leaving no trace"}."""
+    ${body(downgrades)}
