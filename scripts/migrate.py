@@ -129,12 +129,14 @@ def rollback(
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Undo revisions. What they added is dropped, data included."""
-    from infra.migrate import runner  # noqa: PLC0415  see `apply`
+    from infra.migrate import live, runner  # noqa: PLC0415  see `apply`
 
     project = load_project(Path.cwd())
     target = resolve_target(project, branch, url)
     output.say(f"Rolling back {target.url} to {to}")
     found = runner.target(target.url, target.expected)
+    if needed := live.needed(project, target.url, to):
+        output.say(f"The live code was built with {', '.join(needed)}, and may fail without")
     confirm(f"What these revisions added to {found} is dropped, data included.", yes=yes)
     report = runner.rollback(project, target.url, expected=found, announce=output.say, to=to)
     _show(target.url, report, "Undid", output_format)

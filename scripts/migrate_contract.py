@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scripts import output
 from scripts.confirmation import confirm
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from infra.config import Project
     from infra.migrate.runner import Report
     from scripts.target import Target
+
+_MOMENT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def apply(
@@ -45,7 +47,11 @@ def apply(
     if done.before is not None and done.report.runs:
         output.say(f"The way back, without the data that was dropped: bough migrate rollback {done.before}")
     if point := done.restore_point:
-        at, until = f"{point.at:%Y-%m-%dT%H:%M:%SZ}", f"{point.expires_at or 'it is deleted'}"
+        at = f"{point.at:{_MOMENT}}"
+        until = f"{point.expires_at:{_MOMENT}}" if point.expires_at else "it is deleted"
         output.say(f"The branch {point.name} has everything as it was at {at}, until {until}")
-        output.say(f"To return to it: bough branch restore {who.name or who.branch_id} --at {at}")
+        output.say(
+            "To return to it, as long as its history goes back so far: "
+            f"bough branch restore {who.name or who.branch_id} --at {at}"
+        )
     return done.report

@@ -96,7 +96,7 @@ def new(
             order.require(connection, history)
             behind = history.upgrades(versions, "head")
             if behind:
-                text = f"the database lacks {len(behind)} revisions, from {behind[0].id} on"
+                text = f"the database lacks {', '.join(revision.id for revision in behind)}"
                 hint = "run: bough migrate apply; the local world has waiting contracts, too, after: bough up"
                 raise DatabaseBehindError(text, hint=hint)
             config.attributes["connection"] = stack.enter_context(as_sqlalchemy(connection))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from infra.aws import sources
 from infra.branches import identity
 from infra.migrate import records
-from infra.migrate.connection import open_connection
+from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.errors import NotLiveError
 from infra.migrate.history import History, alembic_config
 from infra.migrate.runner import TIMEOUTS
@@ -46,6 +46,22 @@ def built_at(project: Project, head: str) -> sources.Revisions:
         expands[-1] if expands else None,
         tuple(sorted(revision.id for revision in revisions)),
     )
+
+
+def needed(project: Project, url: DirectUrl, to: str) -> tuple[str, ...]:
+    """Return which of the revisions that a rollback to `to` would undo the live code was built with.
+
+    Contract revisions are left out: code of the new shape works with the old one, too.
+
+    Raises:
+        UnknownRevisionError: There is no such revision, or it does not lie below.
+        MigrationError: The history is broken, or the database cannot be read.
+    """
+    with open_connection(url, TIMEOUTS) as connection, alembic_config(project) as config:
+        release = records.live_release(connection)
+        undone = History(config, several_heads=True).downgrades(current_versions(connection), to)
+    known = release.revisions if release else frozenset()
+    return tuple(each.id for each in undone if each.phase == "expand" and each.id in known)
 
 
 def record(

@@ -161,8 +161,10 @@ class TestRollback:
     def test_needs_yes_without_a_terminal(self, bough: Bough, empty_database: Database) -> None:
         """It drops data: nothing happens unasked."""
         bough("apply", url=empty_database.direct.libpq())
+        bough("live", "--record", "--head", "one")
         code, _, err = bough("rollback", "base")
         assert code == 2
+        assert "The live code was built with one, and may fail without" in err
         assert "--yes" in err
         assert json.loads(bough("status", "-o", "json")[1])["current"] == ["two"]
 

@@ -49,7 +49,7 @@ class TestApplyContract:
         assert code == 0, err
         found = re.search(r"The branch (before-two-\S+) has everything as it was at (\S+), until ", err)
         assert found, err
-        assert f"To return to it: bough branch restore dev --at {found[2]}" in err
+        assert f"bough branch restore dev --at {found[2]}" in err
         assert "bough migrate rollback one" in err
         api = branch_project.api
         with NeonProvider(
