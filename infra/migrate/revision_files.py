@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.literals import Literal, literals
@@ -11,7 +13,6 @@ from infra.migrate.errors import HistoryError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
     from infra.config import Project
 
@@ -60,6 +61,12 @@ class Edit:
         mark = quote[0].decode() if quote else '"'
         value = "None" if self.parent is None else f"{mark}{self.parent}{mark}"
         self.file.path.write_bytes(source[: down.start] + value.encode() + source[down.end :])
+        forget_bytecode(self.file.path)
+
+
+def forget_bytecode(path: Path) -> None:
+    """Delete a changed file's bytecode: of a file of the same size and second Python believes the old one."""
+    Path(cache_from_source(str(path))).unlink(missing_ok=True)
 
 
 def read(project: Project) -> dict[str, RevisionFile]:

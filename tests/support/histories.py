@@ -14,6 +14,7 @@ import psycopg
 
 from infra.config import Project, load_project
 from infra.migrate.catalog import Catalog, snapshot
+from infra.migrate.revision_files import forget_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +97,7 @@ class History:
         }
         message = f"Revision {identifier[:40]}"
         path.write_text(REVISION.format(id=identifier, down=down, phase=phase, message=message, **indented))
+        forget_bytecode(path)
         return path
 
     def write_three_tables(self) -> None:
