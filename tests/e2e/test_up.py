@@ -186,7 +186,7 @@ class TestEnding:
         ("sign", "code"),
         [
             pytest.param("neon/lock", 130, id="the control plane starts"),
-            pytest.param(".runtime-*", 0, id="the function host starts"),
+            pytest.param(".runtime-*", 0, id="the function host starts", marks=pytest.mark.prove),
         ],
     )
     def test_ctrl_c_during_the_start_leaves_no_process(self, shop, sign, code):
@@ -219,6 +219,7 @@ class TestAfterAKill:
                 assert httpx2.get(f"{up.url}/items/a").status_code == 200
                 assert execute(up, "SELECT answer FROM kept") == [(42,)]
 
+    @pytest.mark.prove
     def test_servers_of_a_killed_up_are_reported_and_used_again(self, shop):
         """`kill -9` of `bough up` alone: its functions end, status tells what runs, the next uses it."""
         with BoughUp(shop) as killed:
@@ -286,6 +287,7 @@ class TestOptions:
             assert httpx2.get(f"{up.url}/late", params={"folder": str(tmp_path)}, timeout=30).json() == 22
             assert Path(up.status()["artifact"], "shop", "late.py").read_text() == late.read_text()
 
+    @pytest.mark.prove
     def test_reload_reports_what_cannot_be_packaged(self, shop):
         """The last good artifact stays in service until the project is whole again."""
         with BoughUp(shop, "--reload") as up:

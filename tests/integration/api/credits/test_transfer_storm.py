@@ -53,7 +53,7 @@ class TestTransferStorm:
     @pytest.mark.parametrize(
         ("total", "processes", "in_flight", "disasters"),
         [
-            pytest.param(200, 2, 16, 2, id="short"),
+            pytest.param(100, 2, 16, 1, id="short"),
             pytest.param(5000, 4, 64, 8, id="full", marks=pytest.mark.prove),
         ],
     )

@@ -55,6 +55,7 @@ class TestBuildFolder:
             "REVISIONS: tuple[str, ...] = ()",
         ]
 
+    @pytest.mark.prove
     def test_holds_the_extras_that_are_named(self, shop: Project, tmp_path: Path) -> None:
         """The requirements of a chosen extra ship too; choosing it gives another fingerprint."""
         without = build_folder(shop, tmp_path / "artifact")

@@ -175,6 +175,7 @@ class TestFolder:
             for home in homes:
                 shutil.rmtree(home, ignore_errors=True)
 
+    @pytest.mark.prove
     def test_moved_project_has_its_branches_and_a_copy_shares_none(self, tmp_path):
         """Wherever the data lies: a move takes it along, and what one copy does the other never sees."""
         (tmp_path / "old").mkdir()
