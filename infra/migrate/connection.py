@@ -110,7 +110,10 @@ def as_sqlalchemy(connection: Connection) -> Iterator[sa.Connection]:
     SQLAlchemy begins its transactions itself, so that Alembic finds none open when it is configured.
     """
     connection.autocommit = False
-    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=sa.StaticPool)
+    # Parameters may be data, which no message is to show.
+    engine = sa.create_engine(
+        "postgresql+psycopg://", creator=lambda: connection, poolclass=sa.StaticPool, hide_parameters=True
+    )
     try:
         with engine.connect() as lent:
             yield lent

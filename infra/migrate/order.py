@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from infra.migrate import records
 from infra.migrate.connection import current_versions
@@ -18,6 +18,12 @@ from infra.migrate.errors import ReorderedError
 if TYPE_CHECKING:
     from infra.migrate.connection import Connection
     from infra.migrate.history import History, Revision
+
+# What is out of order cannot be rehearsed.
+_HINT: Final = (
+    "bring it into order with: bough migrate apply; where rehearsals are required,"
+    " with --no-require-rehearsal"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ def require(connection: Connection, history: History) -> None:
         names = ", ".join(each.id for each in gap.missing)
         what = f"{names} was put before what is applied already" if names else "its revisions changed places"
         message = f"the database was migrated in another order than the history has now: {what}"
-        raise ReorderedError(message, hint="bring it into order with: bough migrate apply")
+        raise ReorderedError(message, hint=_HINT)
 
 
 def point_at(connection: Connection, revision: str | None) -> None:

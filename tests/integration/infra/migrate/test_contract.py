@@ -89,6 +89,7 @@ class TestApply:
         assert query(target.url, "SELECT head, verdict <> 'unsafe' FROM bough_rehearsal") == [("three", True)]
         assert apply(history, target).report.runs == ()
 
+    @pytest.mark.prove
     def test_asks_where_no_restore_point_can_be_made(self, history: History, target: Target) -> None:
         """Whoever says no has lost nothing; the rehearsal holds for who asks again."""
         deploy(history, target, "three")
@@ -98,6 +99,7 @@ class TestApply:
         assert [run.id for run in apply(history, target).report.runs] == ["three"]
         assert forks(target) == 1
 
+    @pytest.mark.prove
     def test_refuses_what_has_no_way_back(self, history: History, target: Target) -> None:
         """The rehearsal finds a downgrade that leaves another schema; it can be meant all the same."""
         history.write("three", "two", "op.execute('DROP TABLE a')", "pass", "contract")

@@ -100,7 +100,7 @@ class TestOthers:
         """`apply` is what mends it."""
         with pytest.raises(ReorderedError) as refused:
             plan(moved.project, empty_database.direct)
-        assert refused.value.hint == "bring it into order with: bough migrate apply"
+        assert (refused.value.hint or "").startswith("bring it into order with: bough migrate apply")
         with pytest.raises(ReorderedError):
             runner.rollback(moved.project, empty_database.direct)
 

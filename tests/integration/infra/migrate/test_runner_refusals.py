@@ -51,6 +51,17 @@ class TestApply:
         with pytest.raises(RevisionTimeoutError, match=r"ran longer than 0.2 s"):
             runner.apply(history.project, empty_database.direct, timeouts=Timeouts(statement=0.2))
 
+    def test_shows_no_data_of_a_statement_that_cannot_be_sent(
+        self, history: History, empty_database: Database
+    ) -> None:
+        """SQLAlchemy's own errors would quote the parameters."""
+        history.write(
+            "one", None, "op.get_bind().execute(sa.text('SELECT :a, :b'), {'a': 'anna@example.org'})"
+        )
+        with pytest.raises(RevisionFailedError, match="bind parameter 'b'") as failure:
+            runner.apply(history.project, empty_database.direct)
+        assert "anna" not in str(failure.value)
+
     def test_says_when_the_connection_was_lost(self, history: History, empty_database: Database) -> None:
         """A killed backend is not reported as a revision that was rolled back."""
         history.write("one", None, "op.execute('SELECT pg_terminate_backend(pg_backend_pid())')")

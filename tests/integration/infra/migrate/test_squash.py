@@ -90,6 +90,7 @@ class TestSquash:
         assert [each.phase for each in report.runs] == ["expand"] * 3
         assert list((drafts.project.root / ".bough").glob("squash-*")) == []
 
+    @pytest.mark.prove
     def test_begins_at_the_revision_that_is_named(self, drafts: History, throwaway: PostgresCluster) -> None:
         """Those before it stay; `title` is theirs, so dropping it is left."""
         new = run(drafts, throwaway, first="three")
@@ -115,6 +116,7 @@ class TestSquash:
             run(drafts, throwaway)
         assert files(drafts) == before
 
+    @pytest.mark.prove
     def test_leaves_out_data_on_request(self, drafts: History, throwaway: PostgresCluster) -> None:
         """Rows of drafts are nobody's, when somebody says so."""
         four = drafts.project.root / "migrations/versions/four.py"
