@@ -260,6 +260,7 @@ class TestBadInput:
 
 
 class TestOptions:
+    @pytest.mark.prove
     def test_fresh_deletes_the_local_data(self, shop):
         """`--fresh` is a new database; that data stays otherwise is shown above."""
         with (
@@ -270,6 +271,7 @@ class TestOptions:
         with BoughUp(shop, "--fresh") as up:
             assert execute(up, "SELECT to_regclass('kept')") == [(None,)]
 
+    @pytest.mark.prove
     def test_reload_serves_what_was_saved_and_leaves_what_runs_alone(self, shop, tmp_path):
         """With `--reload` later requests meet the new code; one under way imports the old, however late."""
         late = shop / "shop" / "late.py"
