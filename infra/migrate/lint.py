@@ -22,8 +22,8 @@ from infra.migrate.linting.sources import sources
 from infra.migrate.linting.squawk import KEPT, squawk
 from infra.migrate.main_branch import revision_files
 from infra.migrate.rehearsal import verdict
-from infra.migrate.rehearsal.sizes import estimated_rows
 from infra.migrate.runner import TIMEOUTS
+from infra.migrate.sizes import estimated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

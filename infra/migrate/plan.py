@@ -11,8 +11,8 @@ from infra.migrate.connection import current_versions, open_connection
 from infra.migrate.history import History, alembic_config
 from infra.migrate.lint import review
 from infra.migrate.linting.passwords import masked
-from infra.migrate.rehearsal.sizes import estimated_rows
 from infra.migrate.runner import TIMEOUTS
+from infra.migrate.sizes import estimated_rows
 
 if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl

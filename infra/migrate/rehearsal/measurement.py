@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from infra.migrate.errors import MeasurementError
 from infra.migrate.rehearsal.clock import Clock
 from infra.migrate.rehearsal.running_revision import Sizes
-from infra.migrate.rehearsal.sizes import estimated_rows
 from infra.migrate.rehearsal.watched_connection import WatchedConnection
+from infra.migrate.sizes import estimated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -24,7 +24,7 @@ from infra.migrate.errors import (
     RehearsalUnsafeError,
 )
 from infra.migrate.findings import Verdict
-from infra.migrate.rehearsal.sizes import estimated_rows
+from infra.migrate.sizes import estimated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

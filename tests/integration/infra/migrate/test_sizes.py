@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from infra.migrate.rehearsal.sizes import estimated_rows
+from infra.migrate.sizes import estimated_rows
 from tests.support.histories import run_script
 
 if TYPE_CHECKING:
