@@ -14,7 +14,7 @@ import pytest
 from infra.migrate import catalog, lock, runner
 from tests.support.histories import query
 from tests.support.killing_proxy import KillingProxy, Moment
-from tests.support.runners import start_runner
+from tests.support.runners import exit_code, start_runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +110,8 @@ class Chaos:
             process = start_runner(self._history.project, database.direct.replace(port=proxy.port))
             assert process.pid is not None
             proxy.kill_later(process.pid)
-            process.join(timeout=60)
-            assert process.exitcode == (-signal.SIGKILL if proxy.messages == at else 0)
+            ended = exit_code(process, timeout=60)
+            assert ended == (-signal.SIGKILL if proxy.messages == at else 0)
         return proxy.messages
 
 
