@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,8 @@ def pytest_configure() -> None:
 
     The tests make and delete hundreds of thousands of files, at up to a millisecond each on ext4.
     """
+    # In the background Ctrl-C is ignored, and by all that is started there: tests of it would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     memory = memory_with_room()
     # Some tests run programs that they have put there.
     if memory and not os.statvfs(memory).f_flag & os.ST_NOEXEC:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -93,8 +92,6 @@ class TestQuestions:
         pid, terminal = pty.fork()
         if pid == 0:
             os.environ.pop("CI", None)
-            # What was started in the background ignores Ctrl-C, and so does all that it starts.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(sys.executable, [sys.executable, "-c", ask, "ask"])
         said = b""
         while not said.endswith(b"[y/N] "):
