@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -68,8 +69,8 @@ Output = Annotated[OutputFormat, format_option("How to show it; also by BOUGH_OU
 
 
 def say(message: str) -> None:
-    """Write one line of progress to stderr."""
-    stderr.print(_printable(message), markup=False)
+    """Write one line of progress to stderr, below what was shown so far where both go to one place."""
+    _tell(_printable(message))
 
 
 def show(
@@ -146,9 +147,9 @@ def show_error(error: InfraError) -> None:
             "hint": error.hint,
             "retryable": error.retryable,
         }
-        stderr.print(json.dumps({"error": document}), markup=False)
+        _tell(json.dumps({"error": document}))
         return
-    stderr.print(_printable(f"error[{error.code}]: {error}"), markup=False, style="red")
+    _tell(_printable(f"error[{error.code}]: {error}"), style="red")
     if error.hint:
         say(f"hint: {error.hint}")
 
@@ -167,6 +168,13 @@ def close_stdout() -> None:
     """Let nothing more come to stdout, which failed: not at the process's end either."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
+
+
+def _tell(text: str, *, style: str | None = None) -> None:
+    # What stdout does not take is an error of the command's end, where it is flushed again.
+    with suppress(OSError):
+        flush()
+    stderr.print(text, markup=False, style=style)
 
 
 def _write(line: str) -> None:

@@ -72,6 +72,20 @@ class TestStdout:
             )
         assert (done.returncode, done.stderr) == (1, "error[SYSTEM]: No space left on device\n")
 
+    def test_stands_above_what_is_said_later(self, shop: Path) -> None:
+        """In a log that takes both streams, however Python buffers."""
+        code = "from scripts import output; output.show_text('data'); output.say('That was all')"
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == "data\nThat was all\n"
+
     def test_reader_that_has_gone_is_no_error_message(self, shop: Path) -> None:
         """As in `bough config show | true`."""
         read, write = os.pipe()
