@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PROJECT = Path(__file__).parents[2]
+_LOCKED = 423
 
 
 @dataclass
@@ -90,8 +91,16 @@ class NeonApi:
     def call(
         self, method: str, path: str, body: Any = None, *, status: int | None = None, **query: Any
     ) -> Any:
-        """Send a request below `/api/v2`, expect success or this status, and return the answer's document."""
-        response = self.client.request(method, path.lstrip("/"), json=body, params=query)
+        """Send a request below `/api/v2`, expect success or this status, and return the answer's document.
+
+        Where 423 is not expected it is asked again, as all clients must: an idle compute may just be suspended.
+        """
+        deadline = time.monotonic() + 60
+        while True:
+            response = self.client.request(method, path.lstrip("/"), json=body, params=query)
+            if response.status_code != _LOCKED or status == _LOCKED or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
         expected = (status,) if status else (200, 201, 204)
         assert response.status_code in expected, f"{method} {path}: {response.status_code} {response.text}"
         return response.json() if response.content else None
