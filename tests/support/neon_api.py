@@ -93,7 +93,7 @@ class NeonApi:
     ) -> Any:
         """Send a request below `/api/v2`, expect success or this status, and return the answer's document.
 
-        Where 423 is not expected it is asked again, as all clients must: an idle compute may just be suspended.
+        423 is asked again where it is not expected, as all clients must: a compute may just be suspended.
         """
         deadline = time.monotonic() + 60
         while True:
