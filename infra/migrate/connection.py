@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from contextlib import contextmanager, suppress
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import ExecStatus
 
 from api.database.connection_url import DirectUrl
 from infra.migrate.errors import (
     DatabaseUnreachableError,
+    MeasurementError,
     MigrationError,
     PooledUrlRefusedError,
     TimeoutsNotInForceError,
@@ -131,6 +134,21 @@ def unobserved(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.cursor_factory = factory
+
+
+def ask(connection: Connection, query: str) -> Any:
+    """Return a query's one JSON value, through libpq itself.
+
+    psycopg would begin a transaction, and its cursors are where a run's own statements are watched.
+
+    Raises:
+        MeasurementError: The server refused.
+    """
+    result = connection.pgconn.exec_(query.encode())
+    if result.status != ExecStatus.TUPLES_OK:
+        reason = " ".join(result.get_error_message().split())
+        raise MeasurementError(f"the database cannot be measured: {reason}")
+    return json.loads((result.get_value(0, 0) or b"null").decode(connection.info.encoding))
 
 
 def has_table(connection: Connection, name: str) -> bool:

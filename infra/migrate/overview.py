@@ -62,9 +62,8 @@ def overview(
         history = tuple(History(config))
     known = live.revisions if live else frozenset()
     here = [(each.id, each.message, each.phase) for each in history]
-    gone = [
-        (id_, None, applied.phase) for id_, applied in recorded.items() if id_ not in {i for i, *_ in here}
-    ]
+    ids = {each.id for each in history}
+    gone = [(id_, None, applied.phase) for id_, applied in recorded.items() if id_ not in ids]
     return tuple(
         Entry(
             id_,

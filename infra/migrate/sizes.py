@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from infra.migrate.connection import ask
 from infra.migrate.errors import MeasurementError
-from infra.migrate.rehearsal.readings import ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

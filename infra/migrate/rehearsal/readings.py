@@ -1,8 +1,6 @@
 """What the server says about a session and its relations, in one round trip and one JSON value.
 
-A plain role may ask all of it. It is asked through libpq itself: psycopg would begin a transaction,
-and the run's own statements are watched through psycopg's cursors. Outside a transaction nothing
-stays open after it.
+A plain role may ask all of it. Outside a transaction nothing stays open after it.
 
 Scans and changed rows are what the statistics hold plus what the session has not handed in yet: the sum
 is right whenever that happens, and has the rows that parallel workers read, who hand in theirs when
@@ -11,13 +9,10 @@ they end. The statistics are read anew each time; a transaction would otherwise 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from psycopg.pq import ExecStatus
-
-from infra.migrate.errors import MeasurementError
+from infra.migrate.connection import ask
 
 if TYPE_CHECKING:
     from infra.migrate.connection import Connection
@@ -157,19 +152,6 @@ def read_database(connection: Connection) -> DatabaseReading:
     wal, size, relations, counters = ask(connection, _DATABASE)
     found = {oid: Relation(*values) for oid, *values in relations}
     return DatabaseReading(wal, size, found, _counters(counters))
-
-
-def ask(connection: Connection, query: str) -> Any:
-    """Return a query's one JSON value, past psycopg.
-
-    Raises:
-        MeasurementError: The server refused.
-    """
-    result = connection.pgconn.exec_(query.encode())
-    if result.status != ExecStatus.TUPLES_OK:
-        reason = " ".join(result.get_error_message().split())
-        raise MeasurementError(f"the database cannot be measured: {reason}")
-    return json.loads((result.get_value(0, 0) or b"null").decode(connection.info.encoding))
 
 
 def _counters(rows: list[list[Any]]) -> dict[int, Counters]:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from api.database.timeouts import Timeouts
-from infra.migrate.connection import open_connection
-from infra.migrate.rehearsal.readings import ask
+from infra.migrate.connection import ask, open_connection
 
 if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl
