@@ -8,13 +8,17 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.config_tables import (
+    DEFAULT_STAGES,
     TABLES,
+    AwsSettings,
     BranchSettings,
     ConfigError,
     MigrateSettings,
     SmokeSettings,
+    StageSettings,
     check_key,
     kind,
+    read_stages,
     read_table,
 )
 
@@ -55,6 +59,8 @@ class Project:
         branches: Where the branches of its database are.
         migrate: How its revisions are applied and judged.
         smoke: What must answer before a version is given traffic.
+        aws: Where and for what it is deployed.
+        stages: Its deployments, by name.
     """
 
     root: Path
@@ -68,6 +74,8 @@ class Project:
     branches: BranchSettings = field(default_factory=BranchSettings)
     migrate: MigrateSettings = field(default_factory=MigrateSettings)
     smoke: SmokeSettings = field(default_factory=SmokeSettings)
+    aws: AwsSettings = field(default_factory=AwsSettings)
+    stages: Mapping[str, StageSettings] = field(default_factory=lambda: DEFAULT_STAGES)
 
 
 _KEYS: Final = tuple(each.name for each in fields(Project) if each.name not in {"root", "name"})
@@ -126,14 +134,15 @@ def _project(root: Path, document: Mapping[str, Any]) -> Project:
     _check_extras(file, table.get("extras", []), _table(metadata, "optional-dependencies"))
     lists = {key: tuple(table.get(key, ())) for key in ("include", "extras")}
     tables = {key: read_table(file, key, table.get(key, {})) for key in TABLES}
-    return Project(root=root, name=str(metadata.get("name", root.name)), **{**table, **lists, **tables})
+    stages = read_stages(file, table.get("stages", {}))
+    given = {**table, **lists, **tables, "stages": stages}
+    return Project(root=root, name=str(metadata.get("name", root.name)), **given)
 
 
 def _check(file: Path, key: str, value: object) -> None:
     """Refuse a key that does not exist or a value of the wrong type or form."""
     check_key(file, "tool.bough", key, _KEYS)
-    if key in TABLES:
-        read_table(file, key, value)
+    if key in TABLES or key == "stages":
         return
     if key in _EXAMPLES:
         _check_list(file, key, value)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from infra.errors import InfraError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -88,8 +90,60 @@ class SmokeSettings:
         return ("/readyz",) if self.checks is None else self.checks
 
 
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """`[tool.bough.aws]`: where and for what the project is deployed.
+
+    Args:
+        region: Of everything that is deployed; without it the environment's or the profile's.
+        account: The twelve digits of the only account that may be changed; any without it.
+        service: What names of functions, stacks and parameters begin with; without it the project's name.
+        runtime: Lambda's name of the Python that the artifact is built for.
+        architecture: Of the processor, `arm64` or `x86_64`.
+        versions: How many published versions are kept besides those that an alias names.
+    """
+
+    region: str | None = None
+    account: str | None = None
+    service: str | None = None
+    runtime: str = "python3.13"
+    architecture: str = "arm64"
+    versions: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StageSettings:
+    """`[tool.bough.stages.<name>]`: one deployment of the project.
+
+    Args:
+        branch: Id or name of the database branch that it works on; without it the default branch.
+    """
+
+    branch: str | None = None
+
+
+DEFAULT_STAGES: Final[Mapping[str, StageSettings]] = {"production": StageSettings()}
+
 #: The tables, by key.
-TABLES: Final = {"branches": BranchSettings, "migrate": MigrateSettings, "smoke": SmokeSettings}
+TABLES: Final = {
+    "aws": AwsSettings,
+    "branches": BranchSettings,
+    "migrate": MigrateSettings,
+    "smoke": SmokeSettings,
+}
+
+#: What a service is called: with stage and function behind it, a function's name has 64 characters at most.
+SERVICE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
+
+#: What strings must look like that AWS would otherwise refuse much later, and how to say so.
+_FORMS: Final = {
+    ("aws", "region"): (re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]"), "a region, such as eu-central-1"),
+    ("aws", "account"): (re.compile(r"[0-9]{12}"), "an account's twelve digits, as a string"),
+    ("aws", "service"): (SERVICE_NAME, "lower-case letters, digits and dashes, 32 at most"),
+    ("aws", "runtime"): (re.compile(r"python3\.1[1-4]"), "python3.11, python3.12, python3.13 or python3.14"),
+    ("aws", "architecture"): (re.compile(r"arm64|x86_64"), "arm64 or x86_64"),
+}
 
 
 def read_table(file: Path, key: str, value: object) -> Any:
@@ -102,10 +156,9 @@ def read_table(file: Path, key: str, value: object) -> Any:
     if not isinstance(value, dict):
         raise ConfigError(f"[{name}] in {file} must be a table, not {kind(value)}")
     settings = TABLES[key]
-    known = {field.name: field.type for field in fields(settings)}
+    _check_table(file, name, value, settings)
     for each, given in value.items():
-        check_key(file, name, each, tuple(known))
-        _check_value(file, name, each, given, str(known[each]))
+        _check_form(file, key, each, given)
     if key == "smoke" and (other := [path for path in value.get("checks", ()) if not _is_path(path)]):
         raise ConfigError(
             f"[{name}] checks in {file}: {other[0]!r} is no path", hint="it begins with a slash: /readyz"
@@ -118,6 +171,39 @@ def read_table(file: Path, key: str, value: object) -> Any:
     return settings(
         **{each: tuple(given) if isinstance(given, list) else given for each, given in value.items()}
     )
+
+
+def read_stages(file: Path, value: object) -> Mapping[str, StageSettings]:
+    """Return the settings of each `[tool.bough.stages.<name>]`; `DEFAULT_STAGES` where there is none.
+
+    Raises:
+        ConfigError: It is no table of tables, a name cannot be used, or a key or value is wrong.
+    """
+    if not isinstance(value, dict):
+        raise ConfigError(f"[tool.bough.stages] in {file} must be a table, not {kind(value)}")
+    for name, table in value.items():
+        if not _STAGE_NAME.fullmatch(name):
+            raise ConfigError(
+                f"[tool.bough.stages] in {file}: {name!r} is no name of a stage",
+                hint="it has lower-case letters, digits and dashes, 16 at most",
+            )
+        if not isinstance(table, dict):
+            raise ConfigError(f"[tool.bough.stages.{name}] in {file} must be a table, not {kind(table)}")
+        _check_table(file, f"tool.bough.stages.{name}", table, StageSettings)
+    return {name: StageSettings(**table) for name, table in value.items()} or DEFAULT_STAGES
+
+
+def _check_table(file: Path, name: str, table: dict[str, object], settings: type[Any]) -> None:
+    known = {field.name: field.type for field in fields(settings)}
+    for key, value in table.items():
+        check_key(file, name, key, tuple(known))
+        _check_value(file, name, key, value, str(known[key]))
+
+
+def _check_form(file: Path, table: str, key: str, value: object) -> None:
+    pattern, form = _FORMS.get((table, key), (None, ""))
+    if pattern and not pattern.fullmatch(str(value)):
+        raise ConfigError(f"[tool.bough.{table}] {key} in {file} must be {form}, not {value!r}")
 
 
 def _is_path(text: str) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Received:
-    """One request: `path` is decoded, `body` read as JSON."""
+    """One request: `path` is decoded, `body` read as JSON, or as it is where it is a form."""
 
     method: str
     path: str
@@ -76,7 +76,7 @@ class _ScriptedHandler(Handler):
             path=unquote(parts.path),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers=dict(self.headers.items()),
-            body=json.loads(raw) if raw else None,
+            body=_read(raw, self.headers.get("Content-Type", "")),
         )
         self.server.keep(request)
         reply = self.server.script(request)
@@ -97,3 +97,9 @@ class _ScriptedHandler(Handler):
             self.wfile.write(part)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer  # noqa: N815
+
+
+def _read(raw: bytes, content_type: str) -> Any:
+    if not raw:
+        return None
+    return raw.decode() if content_type.startswith("application/x-www-form-urlencoded") else json.loads(raw)

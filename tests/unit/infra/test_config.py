@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.config import Project, load_project
-from infra.config_tables import BranchSettings, ConfigError
+from infra.config_tables import BranchSettings, ConfigError, StageSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +94,13 @@ class TestLoadProject:
         assert (project.migrate.lock_timeout, project.migrate.large_table) == (2, 5)
         assert project.smoke.checks == ("/readyz", "/posts")
 
+    def test_reads_stages(self, tmp_path: Path) -> None:
+        """Each by its name; `production`, on the default branch, only where none is named."""
+        text = '[tool.bough.stages.live]\nbranch = "main"\n[tool.bough.stages.staging]'
+        stages = load_project(write(tmp_path / "two", text)).stages
+        assert stages == {"live": StageSettings("main"), "staging": StageSettings()}
+        assert load_project(write(tmp_path / "none", "")).stages == {"production": StageSettings()}
+
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
@@ -105,6 +112,17 @@ class TestLoadProject:
             ('[tool.bough.smoke]\nchecks = ["https://a/b"]', "'https://a/b' is no path"),
             ('[tool.bough.smoke]\nchecks = ["//a/b"]', "'//a/b' is no path"),
             ("[tool.bough]\nsmoke = 1", "must be a table, not an integer"),
+            ('[tool.bough.aws]\nregion = "Frankfurt"', "region in .* must be a region, such as eu-central-1"),
+            ("[tool.bough.aws]\naccount = 123456789012", "account in .* must be a string"),
+            ('[tool.bough.aws]\naccount = "12"', "account in .* must be an account's twelve digits"),
+            ('[tool.bough.aws]\nservice = "My Shop"', "service in .* must be lower-case letters"),
+            ('[tool.bough.aws]\nruntime = "python3.10"', "runtime in .* must be python3.11"),
+            ('[tool.bough.aws]\narchitecture = "arm"', "architecture in .* must be arm64 or x86_64"),
+            ("[tool.bough]\nstages = 1", r"\[tool.bough.stages\] in .* must be a table, not an integer"),
+            ("[tool.bough.stages]\nlive = 1", r"stages.live\] in .* must be a table, not an integer"),
+            ("[tool.bough.stages.Live]", "'Live' is no name of a stage"),
+            ("[tool.bough.stages.live]\nbranch = 1", r"stages.live\] branch in .* must be a string"),
+            ('[tool.bough.stages.live]\nbranc = "a"', r"stages.live\] in .* has no key 'branc'"),
         ],
     )
     def test_refuses_a_value_of_another_kind(self, tmp_path: Path, text: str, reason: str) -> None:
@@ -117,7 +135,8 @@ class TestLoadProject:
         with pytest.raises(ConfigError) as caught:
             load_project(write(tmp_path, "[tool.bough]\nzzz = 1"))
         assert caught.value.hint == (
-            "the keys are app, handler, include, extras, metadata, migrations, branches, migrate, smoke"
+            "the keys are app, handler, include, extras, metadata, migrations, branches, migrate, smoke,"
+            " aws, stages"
         )
 
     @pytest.mark.parametrize(
