@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import shutil
 from dataclasses import dataclass
-from importlib import metadata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from infra.aws import dependencies, distributions, sources
-from infra.aws.bytecode import compile_folder
+from infra.aws.contents import Kind, contents_of
+from infra.aws.target import Target
 from infra.disk import disk_full_translated
 from infra.errors import InfraError
 from infra.local import own_folder
@@ -25,22 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from infra.aws.contents import Contents
+    from infra.aws.sources import Revisions
     from infra.config import Project
-
-#: Changes when equal inputs would give another artifact.
-_LAYOUT: Final = "1"
-
-#: What `api/handler.py` imports; shipped where the project's own lock lacks it.
-HANDLER_REQUIREMENTS: Final = ("mangum", "snapshot-restore-py")
-
-_BUILD_MODULE: Final = '''\
-"""What this artifact was built from. Generated when it was packaged."""
-
-APP: str = {app!r}
-HEAD: str | None = {head!r}
-NEEDED: str | None = {needed!r}
-REVISIONS: tuple[str, ...] = {revisions!r}
-'''
 
 
 class ArtifactError(InfraError):
@@ -69,11 +53,11 @@ class Artifact:
     folder: Path
     handler: str
     fingerprint: str
-    revisions: sources.Revisions
+    revisions: Revisions
 
 
 def build_folder(project: Project, folder: Path) -> Artifact:
-    """Build the project's artifact for this Python and platform, or find it up to date.
+    """Build the API's artifact for this Python and platform, or find it up to date.
 
     Replaces `folder` at once when everything is built: a failure leaves the earlier artifact as it
     was. Beside it stands `<folder>.fingerprint`; compiled dependencies are kept in the project's
@@ -86,49 +70,35 @@ def build_folder(project: Project, folder: Path) -> Artifact:
         ConfigError, DependenciesError, RevisionsError: The project is not fit to be packaged.
     """
     folder = folder.resolve()
-    with _translated(folder):
-        lock = dependencies.locked(project.root)
-        files = sources.own_files(project)
-        revisions = sources.revisions(project.root / project.migrations)
-    build_module = _BUILD_MODULE.format(
-        app=project.app, head=revisions.head, needed=revisions.needed, revisions=revisions.known
-    )
-    with _translated(folder), _locked(project):
-        fingerprint = _fingerprint(project, lock, files, build_module)
-        artifact = Artifact(folder, project.handler, fingerprint, revisions)
+    with translated(folder):
+        contents = contents_of(project, Target.this_machine(), Kind.API)
+    with translated(folder), locked(project):
+        fingerprint = contents.fingerprint()
+        artifact = Artifact(folder, contents.handler, fingerprint, contents.revisions)
         record = folder.with_name(f"{folder.name}.fingerprint")
         if _is_current(folder, record, fingerprint):
             return artifact
-        _check_folder(folder, record, files)
+        _check_folder(folder, record, contents.files)
         folder.parent.mkdir(parents=True, exist_ok=True)
         building = folder.with_name(f".{folder.name}.new")
         shutil.rmtree(building, ignore_errors=True)
         try:
-            _build(project, building, files, build_module)
+            _build(project, contents, building)
             _replace(folder, building, record, fingerprint)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     return artifact
 
 
-def _build(project: Project, building: Path, files: Mapping[str, Path], build_module: str) -> None:
-    cached = dependencies.installed(project.root, project.root / ".bough", project.extras)
-    shutil.copytree(cached, building, copy_function=shutil.copyfile)
+def _build(project: Project, contents: Contents, building: Path) -> None:
     own = building.with_name(f"{building.name}.own")
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
     try:
-        if sources.uses_kit_handler(project):
-            for name in distributions.closure(HANDLER_REQUIREMENTS, without=dependencies.names(cached)):
-                distributions.copy(name, own)
-        for relative, source in files.items():
-            target = own / relative
+        for name, source in contents.lay_out(project.root, project.root / ".bough", own).items():
+            target = building / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        if (own / "api").is_dir():
-            (own / sources.BUILD_MODULE).write_text(build_module, encoding="utf-8")
-        compile_folder(own)
-        shutil.copytree(own, building, copy_function=shutil.copyfile, dirs_exist_ok=True)
     finally:
         shutil.rmtree(own, ignore_errors=True)
 
@@ -166,28 +136,8 @@ def _check_folder(folder: Path, record: Path, files: Mapping[str, Path]) -> None
         )
 
 
-def _fingerprint(project: Project, lock: bytes, files: Mapping[str, Path], build_module: str) -> str:
-    inputs: dict[str, object] = {
-        "layout": _LAYOUT,
-        "target": dependencies.target(),
-        "handler": project.handler,
-        "extras": sorted(project.extras),
-        "lock": hashlib.sha256(lock).hexdigest(),
-        "build": build_module,
-        "requirements": _requirements(project),
-        "files": {path: hashlib.sha256(source.read_bytes()).hexdigest() for path, source in files.items()},
-    }
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def _requirements(project: Project) -> dict[str, str]:
-    """Return the default handler's requirements in this environment: name to version."""
-    names = distributions.closure(HANDLER_REQUIREMENTS) if sources.uses_kit_handler(project) else ()
-    return {name: metadata.version(name) for name in names}
-
-
 @contextlib.contextmanager
-def _locked(project: Project) -> Iterator[None]:
+def locked(project: Project) -> Iterator[None]:
     """Hold the project's build lock; the system releases it when the process ends, however it ends."""
     with (own_folder.folder(project.root) / "package.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -195,10 +145,10 @@ def _locked(project: Project) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _translated(folder: Path) -> Iterator[None]:
-    """Turn what the disk refuses into errors that say so."""
+def translated(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into errors that say so, while something is built at `path`."""
     try:
-        with disk_full_translated(folder):
+        with disk_full_translated(path):
             yield
     except (OSError, shutil.Error) as error:
-        raise ArtifactError(f"{folder} could not be built: {error}") from error
+        raise ArtifactError(f"{path} could not be built: {error}") from error

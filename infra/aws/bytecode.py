@@ -19,16 +19,20 @@ from pathlib import Path
 TASK_ROOT = "/var/task"
 
 
-def compile_folder(folder: Path) -> None:
-    """Compile every source below `folder`; a file that is not this Python's syntax is skipped.
+def compile_folder(folder: Path, python: Path | None = None) -> None:
+    """Compile every source below `folder`; a file that is not the Python's syntax is skipped.
 
     Such files exist in published packages (templates, tests of newer syntax); importing one fails
     on Lambda just as it does elsewhere.
 
+    Args:
+        folder: What will be the task root.
+        python: The Python that will run it; this one without it.
+
     Raises:
         OSError: A file cannot be read or written.
     """
-    command = [sys.executable, "-I", "-S", __file__, str(folder)]
+    command = [str(python or sys.executable), "-I", "-S", __file__, str(folder)]
     done = subprocess.run(  # noqa: S603 - our own interpreter and script
         command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False
     )

@@ -22,7 +22,10 @@ KIT_API: Final = Path(__file__).resolve().parents[2] / "api"
 SKIPPED_FOLDERS: Final = frozenset({"__pycache__", "tests"})
 SKIPPED_SUFFIXES: Final = frozenset({".pyc", ".pyi", ".c", ".h", ".pyx", ".pxd"})
 
-#: Written into the artifact by `artifact.py`.
+#: What migrates the database from inside AWS; it ships with the whole of `infra`.
+MIGRATION_HANDLER: Final = "infra.migrate.function.handler"
+
+#: Written into the artifact by `contents.py`.
 BUILD_MODULE: Final = "api/build.py"
 
 
@@ -80,6 +83,30 @@ def own_files(project: Project) -> dict[str, Path]:
         files.setdefault("api/handler.py", KIT_API / "handler.py")
     if BUILD_MODULE in files:
         raise ConfigError(f"{files[BUILD_MODULE]} would be overwritten in the artifact", hint="rename it")
+    return dict(sorted(files.items()))
+
+
+def migration_files(project: Project) -> dict[str, Path]:
+    """Return the files of the migration function: path inside the artifact to path on disk, sorted.
+
+    These are the application's, whose models the revisions may import, the revisions, this kit's `infra`, and
+    the pyproject.toml that says how revisions are applied.
+
+    Raises:
+        ConfigError: As `own_files`, or the project has no migrations.
+    """
+    migrations = project.root / project.migrations
+    if not migrations.is_dir():
+        raise ConfigError(
+            f"there is no folder {project.migrations} in {project.root}",
+            hint="make the first revision with: bough migrate new",
+        )
+    files = dict(_tree(KIT_API / "database", "api/database"))
+    files["api/__init__.py"] = KIT_API / "__init__.py"
+    files |= own_files(project)
+    files |= _tree(KIT_API.parent / "infra", "infra")
+    files |= _tree(migrations, project.migrations)
+    files["pyproject.toml"] = project.root / "pyproject.toml"
     return dict(sorted(files.items()))
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.aws import dependencies
+from infra.aws import dependencies, interpreters
 from infra.aws.artifact import build_folder
 from infra.aws.bytecode import compile_folder
+from infra.aws.target import Target
 from infra.config import load_project
 from infra.local.runtime_folder import runtime_folder
 
@@ -46,7 +47,8 @@ def build(root: Path, folder: Path) -> Artifacts:
     """Build all of them below `folder`."""
     project = load_project(root)
     ours = build_folder(project, folder / "ours").folder
-    libraries = dependencies.installed(root, root / ".bough")
+    target = Target.this_machine()
+    libraries = dependencies.installed(root, root / ".bough", target, interpreters.find(target.python))
     handlers = HERE / "handlers"
 
     imports = _copy(libraries, folder / "imports")

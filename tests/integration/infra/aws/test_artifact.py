@@ -14,9 +14,8 @@ from typing import Never
 
 import pytest
 
-from infra.aws import artifact as artifact_module
 from infra.aws.artifact import ArtifactFolderError, build_folder
-from infra.aws.dependencies import DependenciesError
+from infra.aws.uv import DependenciesError
 from infra.config import Project, load_project
 from infra.disk import DiskFullError
 
@@ -148,7 +147,7 @@ class TestBuildFolder:
         (tmp_path / "artifact").mkdir()
         assert (build_folder(shop, tmp_path / "artifact").folder / "shop/main.py").is_file()
 
-    @pytest.mark.parametrize("step", ["compile_folder", "_replace"])
+    @pytest.mark.parametrize("step", ["contents.compile_folder", "artifact._replace"])
     def test_keeps_the_earlier_artifact_when_the_disk_is_full(
         self, shop: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
@@ -159,7 +158,7 @@ class TestBuildFolder:
 
         build_folder(shop, tmp_path / "artifact")
         before = contents(tmp_path)
-        monkeypatch.setattr(artifact_module, step, full)
+        monkeypatch.setattr(f"infra.aws.{step}", full)
         with pytest.raises(DiskFullError, match="is full"):
             build_folder(replace(shop, handler="shop.main.application"), tmp_path / "artifact")
         assert contents(tmp_path) == before

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.script import ScriptDirectory
 
-from infra.aws.artifact import HANDLER_REQUIREMENTS
+from infra.aws.contents import HANDLER_REQUIREMENTS
 from infra.aws.distributions import normalized
 from infra.aws.sources import KIT_API, Revisions, RevisionsError, own_files, revisions
 from infra.config import Project

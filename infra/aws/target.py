@@ -1,0 +1,59 @@
+"""What an artifact is built for: a Python of Lambda and a processor, or those of this machine."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from infra.config import Project
+
+#: Lambda's images from Python 3.12 on have a newer glibc, and what needs an older one runs there as well;
+#: some of our dependencies have no wheels for one that is older still.
+LAMBDA: Final = "manylinux_2_28"
+
+#: Processors, as Lambda names them and as wheels and uv do.
+_MACHINES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an artifact is built for; by default what `[tool.bough.aws]` has as its default.
+
+    Args:
+        runtime: Lambda's name of a Python.
+        architecture: Lambda's name of a processor: `arm64` or `x86_64`.
+        system: What compiled code calls, as uv names it behind the processor.
+    """
+
+    runtime: str = "python3.13"
+    architecture: str = "arm64"
+    system: str = LAMBDA
+
+    @classmethod
+    def of(cls, project: Project) -> Target:
+        """Return what the project is deployed to."""
+        return cls(project.aws.runtime, project.aws.architecture)
+
+    @classmethod
+    def this_machine(cls) -> Target:
+        """Return this Python on this machine, where functions of the local AWS run."""
+        arm = platform.machine().lower() in {"arm64", "aarch64"}
+        system = "apple-darwin" if sys.platform == "darwin" else LAMBDA
+        return cls(f"python{sys.version_info[0]}.{sys.version_info[1]}", "arm64" if arm else "x86_64", system)
+
+    @property
+    def python(self) -> str:
+        """The minor version, such as `3.13`."""
+        return self.runtime.removeprefix("python")
+
+    @property
+    def platform(self) -> str:
+        """What uv installs wheels for, such as `aarch64-manylinux_2_28`."""
+        return f"{_MACHINES[self.architecture]}-{self.system}"
+
+    def __str__(self) -> str:
+        """Name it in few words."""
+        return f"{self.runtime} on {self.architecture}"
