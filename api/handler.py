@@ -1,8 +1,8 @@
 """The Lambda entry point: any ASGI application behind Function URL, HTTP API, REST API or load balancer.
 
 Which application: `APP` of the generated `api.build` in an artifact; in a source checkout the environment
-variable `BOUGH_APP`, `api.app:app` by default. This module imports nothing else of the project, so that it
-serves any.
+variable `BOUGH_APP`, `api.app:app` by default. Of the kit this module imports
+`api.metrics` alone, which travels with it: so it serves any project.
 
 One event loop lives as long as the execution environment, and everything runs in it: connections belong to
 the loop that opened them. `asyncio.run()` would make, close and unset another.
@@ -19,7 +19,6 @@ import os
 import random
 import re
 import sys
-import time
 from functools import partial, reduce
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +27,8 @@ from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
+from api import metrics
+
 if TYPE_CHECKING:
     from mangum.types import ASGI, LambdaContext, Message, Receive, Scope, Send
 
@@ -35,8 +36,6 @@ logger = logging.getLogger("api.handler")
 
 #: What `handler` answers to a warm-up event.
 WARM: Final = {"statusCode": 200, "warm": True}
-#: CloudWatch namespace of the metric `ServerErrors`.
-METRICS_NAMESPACE: Final = "bough"
 _HOST: Final = re.compile(r"[^:]*(:[0-9]{1,5})?")
 
 
@@ -82,7 +81,8 @@ class Edge:
     """What is between Mangum and the application: every request ends in one whole response, and is counted.
 
     Mangum alone answers an exception with plain text, and Lambda reports success. Here an exception becomes a
-    problem document, and each response of 500 or above the metric `ServerErrors`, by function and by version.
+    problem document, and each response of 500 or above the metric `ServerErrors`, by function and by version,
+    unless the application has counted it: ours does so in its own line, with more.
     """
 
     def __init__(self, app: ASGI) -> None:
@@ -119,7 +119,8 @@ class Edge:
             messages = _problem(scope, 500, "INTERNAL_ERROR", "Something went wrong on our side.")
             for message in messages:
                 await send(message)
-        if failed or messages[0]["status"] >= 500:  # noqa: PLR2004  server errors begin here
+        status = metrics.SERVER_ERROR if failed else messages[0]["status"]
+        if status >= metrics.SERVER_ERROR > scope.get(metrics.COUNTED_STATUS, 0):
             _count_server_error(scope["aws.context"])
 
 
@@ -179,19 +180,7 @@ async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:  # n
 
 
 def _count_server_error(context: LambdaContext) -> None:
-    """Write the metric as CloudWatch reads it from a log line (Embedded Metric Format)."""
-    metric = {
-        "Namespace": METRICS_NAMESPACE,
-        "Dimensions": [["FunctionName"], ["FunctionName", "ExecutedVersion"]],
-        "Metrics": [{"Name": "ServerErrors", "Unit": "Count"}],
-    }
-    line = {
-        "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [metric]},
-        "FunctionName": context.function_name,
-        "ExecutedVersion": context.function_version,
-        "ServerErrors": 1,
-        "request_id": context.aws_request_id,
-    }
+    line = metrics.embedded(context, {metrics.SERVER_ERRORS: 1}) | {"request_id": context.aws_request_id}
     sys.stdout.write(json.dumps(line) + "\n")
 
 

@@ -34,7 +34,7 @@ from sqlalchemy.util import await_only
 from api.database.begin import begin_message
 from api.database.connect import connect
 from api.database.reading import refuse_write
-from api.database.statistics import count_statement, statistics
+from api.database.statistics import count, statistics
 from api.database.timeouts import DEADLINE_MARGIN, Timeouts, remaining
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Cursor(AsyncAdapt_asyncpg_cursor):
 
     async def _executemany(self, operation: Any, seq_of_parameters: Any) -> Any:
         self._adapt_connection.refuse_write(operation)
-        count_statement()
+        count(statements=1, round_trips=2)
         run = super()._executemany
         return await self._adapt_connection.attempt(lambda: run(operation, seq_of_parameters), self)
 
@@ -118,10 +118,15 @@ class _Batches:
     def __init__(self, connection: Connection, cursor: Any) -> None:
         self._connection = connection
         self._cursor = cursor
+        self._ended = False
 
-    async def fetch(self, count: int) -> Any:
+    async def fetch(self, size: int) -> Any:
+        if not self._ended:  # then asyncpg asks no more
+            count(round_trips=1)
         async with self._connection.within_deadline():
-            return await self._cursor.fetch(count)
+            rows = await self._cursor.fetch(size)
+        self._ended = len(rows) < size
+        return rows
 
 
 class Connection(AsyncAdapt_asyncpg_connection):
@@ -160,7 +165,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
 
     async def run(self, statement: str) -> str:
         """Send one simple-protocol message and return the last command's tag."""
-        count_statement()
+        count(statements=1, round_trips=1)
         return str(await self._connection.execute(statement))  # type: ignore[attr-defined]
 
     async def attempt(self, run: Callable[[], Awaitable[Any]], cursor: Cursor) -> Any:
@@ -246,9 +251,11 @@ class Connection(AsyncAdapt_asyncpg_connection):
         self._acknowledged = True
 
     async def _prepare(self, operation: Any, invalidate_timestamp: float) -> Any:
-        count_statement()
+        count(statements=1, round_trips=1)
         async with self._first_answer():
-            return await super()._prepare(operation, invalidate_timestamp)
+            prepared = await super()._prepare(operation, invalidate_timestamp)
+        count(round_trips=1)  # it is always executed next
+        return prepared
 
     async def _start_transaction(self) -> None:
         begin = self._begin()

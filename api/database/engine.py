@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from api.database.errors import PoolExhaustedError
+from api.database.statistics import count
 from api.database.timeouts import Timeouts
 from api.database.translation import translate
 
@@ -43,12 +44,14 @@ _engine: AsyncEngine | None = None
 
 
 class _Pool(AsyncAdaptedQueuePool):
-    """SQLAlchemy's pool, whose time-out is translated: it never reaches `handle_error`."""
+    """SQLAlchemy's pool, whose waits are counted and whose time-out is translated."""
 
     def connect(self) -> Any:
+        if self.checkedout() >= self.size():
+            count(pool_waits=1)
         try:
             return super().connect()
-        except exc.TimeoutError as error:
+        except exc.TimeoutError as error:  # which never reaches `handle_error`
             message = f"no connection of the pool became free: {error}"
             raise PoolExhaustedError(message) from error
 

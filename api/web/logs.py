@@ -17,6 +17,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from fastapi.exceptions import ValidationException
 from pydantic_core import ValidationError
 
+from api import metrics
 from api.database.statistics import Statistics, statistics
 from api.database.translation import QUOTING_ERRORS
 from api.web.request_id import HEADER, identify, request_id
@@ -122,9 +123,12 @@ class RequestLogMiddleware:
         tokens = request_id.set(identity), statistics.set(counted)
         try:
             await self.app(scope, receive, name_response)
+        except BaseException:
+            status = metrics.SERVER_ERROR
+            raise
         finally:
             line = _access_line(scope, status, counted, time.perf_counter() - started)
-            logger.info("request", extra={**line, "cold_start": cold})
+            logger.info("request", extra={**line, "cold_start": cold, **_metrics(scope, line, cold=cold)})
             request_id.reset(tokens[0])
             statistics.reset(tokens[1])
 
@@ -138,7 +142,36 @@ def _access_line(scope: Scope, status: int, counted: Statistics, seconds: float)
         "path": None if route else scope["path"][:_LONGEST_PATH],
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
+        **database_fields(counted),
+    }
+
+
+def database_fields(counted: Statistics) -> dict[str, float]:
+    """Return what a log line says of the database."""
+    return {
         "database_ms": round(counted.seconds * 1000, 1),
         "database_statements": counted.statements,
+        "database_round_trips": counted.round_trips,
         "database_connections": counted.connections,
+        "pool_waits": counted.pool_waits,
     }
+
+
+def _metrics(scope: Scope, line: dict[str, Any], *, cold: bool) -> dict[str, Any]:
+    """Return what makes the line carry metrics too; nothing outside of Lambda."""
+    context = scope.get("aws.context")
+    if context is None:
+        return {}
+    scope[metrics.COUNTED_STATUS] = line["status"]
+    return metrics.embedded(
+        context,
+        {
+            "Requests": 1,
+            metrics.SERVER_ERRORS: int(line["status"] >= metrics.SERVER_ERROR),
+            "ColdStarts": int(cold),
+            "Duration": line["duration_ms"],
+            "DatabaseTime": line["database_ms"],
+            "DatabaseRoundTrips": line["database_round_trips"],
+            "PoolWaits": line["pool_waits"],
+        },
+    )

@@ -83,6 +83,8 @@ class TestOutput:
         assert json.loads(ready["body"])["database"]["detail"].startswith("DATABASE_URL: ")
         assert "SETTINGS_INVALID: DATABASE_URL: is not set" in [line.get("message") for line in lines]
         assert logged == [(200, True), (404, False), (503, False)]
+        counted = [(line["ColdStarts"], line["ServerErrors"]) for line in lines if "_aws" in line]
+        assert counted == [(1, 0), (0, 0), (0, 1)]
         assert lines[0]["request_id"] == health["headers"]["x-request-id"]
 
     def test_application_that_does_not_import_is_reported(self) -> None:

@@ -33,10 +33,13 @@ class TestServerErrors:
         """The line is in CloudWatch's Embedded Metric Format, by function and by version."""
         call(module, function_url("GET", "/boom"))
         (line,) = metrics(capsys.readouterr().out)
-        (declared,) = line["_aws"]["CloudWatchMetrics"]
-        assert declared["Namespace"] == "bough"
-        assert declared["Dimensions"] == [["FunctionName"], ["FunctionName", "ExecutedVersion"]]
-        assert declared["Metrics"] == [{"Name": "ServerErrors", "Unit": "Count"}]
+        declared = line["_aws"]["CloudWatchMetrics"]
+        assert {each["Namespace"] for each in declared} == {"bough"}
+        assert [each["Dimensions"] for each in declared] == [
+            [["FunctionName"]],
+            [["FunctionName", "ExecutedVersion"]],
+        ]
+        assert [each["Metrics"] for each in declared] == [[{"Name": "ServerErrors", "Unit": "Count"}]] * 2
         assert (line["FunctionName"], line["ExecutedVersion"], line["ServerErrors"]) == ("bough-test", "7", 1)
         assert line["request_id"] == REQUEST_ID
         assert isinstance(line["_aws"]["Timestamp"], int)
@@ -58,6 +61,19 @@ class TestServerErrors:
         assert (answer["statusCode"], answer["body"]) == (200, '{"done": true}')
         assert len(metrics(capsys.readouterr().out)) == 1
         assert "raised an exception" in caplog.text
+
+    @pytest.mark.parametrize(("path", "counted", "lines"), [("/boom", 500, 0), ("/half", 200, 1)])
+    def test_request_that_the_app_counted_is_not_counted_again(
+        self, module: ModuleType, path: str, counted: int, lines: int, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The application's own line had it, unless it took for a success what the client got as an error."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            scope["bough.counted_status"] = counted
+            await module._app(scope, receive, send)
+
+        module.Mangum(module.Edge(app), lifespan="off")(function_url("GET", path), Context())
+        assert len(metrics(capsys.readouterr().out)) == lines
 
 
 class TestLoop:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import literal, select, text
 
 from api.database.session import consistent, read, write
+from api.database.statistics import Statistics, statistics
 from api.database.timeouts import Timeouts, deadline
 
 if TYPE_CHECKING:
@@ -134,6 +135,37 @@ class TestWarmRequest:
         await run_read(engine)
         deadline.reset(token)
         assert proxy.round_trips == 2
+
+
+class TestCounters:
+    """What the log says of a request: the wire's own count."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("kind", ["read", "write", "several rows", "stream"])
+    async def test_round_trips_are_those_of_the_wire(
+        self, engine_to: Callable[..., AsyncEngine], url: PooledUrl, proxy: TcpProxy, kind: str
+    ) -> None:
+        """Statements, BEGIN and COMMIT, several parameter sets, and each batch of a stream."""
+        engine = engine_to(url)
+        await run_read(engine)
+        proxy.reset()
+        counters = Statistics()
+        token = statistics.set(counters)
+        if kind == "read":
+            await run_read(engine)
+        elif kind == "write":
+            await run_write(engine)
+        elif kind == "several rows":
+            async with engine.begin() as connection:
+                await connection.execute(text("SELECT CAST(:n AS text)"), [{"n": "1"}, {"n": "2"}])
+        else:
+            async with read(engine) as session, consistent(session):
+                rows = await session.stream(
+                    text("SELECT generate_series(1, 3)").execution_options(yield_per=1)
+                )
+                assert [row async for row in rows.scalars()] == [1, 2, 3]
+        statistics.reset(token)
+        assert counters.round_trips == proxy.round_trips > 0
 
 
 class TestFirstRequest:

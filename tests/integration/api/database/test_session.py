@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, text
 from api.database.engine import make_engine
 from api.database.errors import InvalidValueError, PoolExhaustedError, ReadOnlySessionError
 from api.database.session import consistent, read, write
+from api.database.statistics import Statistics, statistics
 from tests.support.notes import Note, texts, writing
 
 
@@ -160,8 +161,12 @@ class TestWrite:
         """A request that opens a second session learns why it would wait for ever."""
         async with writing(notes_engine) as session:
             await session.execute(text("SELECT 1"))
+            counters = Statistics()
+            token = statistics.set(counters)
             with pytest.raises(PoolExhaustedError):
                 await texts(notes_engine)
+            statistics.reset(token)
+            assert counters.pool_waits == 1
 
     @pytest.mark.asyncio
     async def test_what_was_read_before_is_detached(self, notes_engine):

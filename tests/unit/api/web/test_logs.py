@@ -63,7 +63,9 @@ class TestAccessLine:
             "status": 200,
             "database_ms": 12.5,
             "database_statements": 2,
+            "database_round_trips": 0,
             "database_connections": 0,
+            "pool_waits": 0,
             "cold_start": True,
         }
         assert second["cold_start"] is False

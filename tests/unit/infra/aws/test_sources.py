@@ -91,6 +91,7 @@ class TestOwnFiles:
         assert files == {
             "api/__init__.py": KIT_API / "__init__.py",
             "api/handler.py": KIT_API / "handler.py",
+            "api/metrics.py": KIT_API / "metrics.py",
             "shop/main.py": tmp_path / "shop/main.py",
         }
 
