@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import uvicorn
 
-from infra.local import function_url
+from infra.aws import function_url
 from infra.local.environment_pool import EnvironmentPool, EnvironmentStatus
 from infra.local.errors import PortInUseError
 from infra.local.function import Function

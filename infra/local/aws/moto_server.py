@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from infra.local import ports
-from infra.local.aws import moto_cloudformation
+from infra.local.aws import moto_cloudformation, moto_preconditions
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,6 +25,7 @@ class MotoServer:
     def __init__(self) -> None:
         """Mend moto; listen only once entered."""
         moto_cloudformation.mend()
+        moto_preconditions.mend()
         self._server = make_server(
             ports.LOOPBACK,
             0,

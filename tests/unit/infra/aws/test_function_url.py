@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.function_url import MalformedResponseError, Request, event, response
+from infra.aws.function_url import MalformedResponseError, Request, event, response
 
 
 def request(**changes: Any) -> Request:
