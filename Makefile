@@ -49,7 +49,7 @@ test: $(READY) $(CLIENTS) ## Run the tests against real PostgreSQL and PgBouncer
 	@# In the files' own order: the few that take longest come first, so that no worker ends up waiting.
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not prove" $(ARGS)
 
-prove: $(READY) $(CLIENTS) ## Run the slow proofs: chaos and load
+prove: $(READY) $(CLIENTS) ## Run the slow proofs: chaos, load, whole projects
 	$(BIN)/pytest -m prove $(ARGS)
 
 bench: $(READY) ## Measure, and compare with the figures in docs/

@@ -19,6 +19,8 @@ from tests.support.bough_up import REPOSITORY, BoughUp, bough, remove
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.prove
+
 OWN = Path(__file__).parents[1] / "projects" / "sqlmodel_tasks"
 
 
@@ -104,7 +106,6 @@ class TestCommands:
         assert (wrong.status_code, wrong.json()["code"]) == (422, "VALIDATION_FAILED")
         assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
 
-    @pytest.mark.prove
     def test_types_are_checked_strictly(self, project: Path) -> None:
         """The checker follows repositories, sessions and pages over SQLModel's classes."""
         command = ["mypy", "--config-file", REPOSITORY / "pyproject.toml"]

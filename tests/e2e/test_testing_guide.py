@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.prove
+
 REPOSITORY = Path(__file__).parents[2]
 GUIDE = (REPOSITORY / "docs/guides/testing.md").read_text()
 SNIPPETS = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', GUIDE, re.DOTALL | re.MULTILINE))
@@ -91,7 +93,6 @@ class TestGuide:
         assert SNIPPETS["a lazy load"].strip().removeprefix("LazyLoadError: ") in output
         assert "`session` is never committed" in output
 
-    @pytest.mark.prove
     def test_its_tests_pass_under_xdist(self, shop: Path) -> None:
         """Each worker makes its own servers."""
         output = run(shop, "-n", "2")

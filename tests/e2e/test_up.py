@@ -170,6 +170,7 @@ class TestEnding:
             assert second.seconds < 5
             assert execute(second, "SELECT answer FROM kept") == [(42,)]
 
+    @pytest.mark.prove
     def test_down_ends_it_from_another_terminal(self, shop):
         """`bough down` returns when everything has ended; `--delete` deletes the data, running or not."""
         with BoughUp(shop) as up:
@@ -182,11 +183,12 @@ class TestEnding:
         assert (done.returncode, done.stderr) == (0, "Nothing was running\n")
         assert not (shop / ".bough" / "neon").exists()
 
+    @pytest.mark.prove
     @pytest.mark.parametrize(
         ("sign", "code"),
         [
             pytest.param("neon/lock", 130, id="the control plane starts"),
-            pytest.param(".runtime-*", 0, id="the function host starts", marks=pytest.mark.prove),
+            pytest.param(".runtime-*", 0, id="the function host starts"),
         ],
     )
     def test_ctrl_c_during_the_start_leaves_no_process(self, shop, sign, code):
@@ -204,6 +206,7 @@ class TestEnding:
 
 
 class TestAfterAKill:
+    @pytest.mark.prove
     def test_start_works_after_kill_9_of_everything(self, shop):
         """Stale pid files, state and shared memory are no obstacle, and what was committed is there."""
         with BoughUp(shop) as killed:

@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.function_hosts import Served, served, write_function
 
+pytestmark = pytest.mark.prove
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from infra.local.home import postgres_programs
 
+pytestmark = pytest.mark.prove
+
 SCRIPT = """
 import { createApiClient } from '@neondatabase/api-client';
 const api = createApiClient({ apiKey: process.env.NEON_API_KEY, baseURL: process.env.NEON_API_HOST });

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+pytestmark = pytest.mark.prove
+
 
 def fruit(connection_string):
     with psycopg.connect(connection_string) as connection:
@@ -46,7 +48,6 @@ class TestBranches:
         assert neon.uri(neon.main).startswith(uri)
 
 
-@pytest.mark.prove
 class TestEveryCommand:
     def test_lists(self, neon, clients):
         """Projects, roles, databases and operations are listed as Neon lists them."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.prove
+
 REPOSITORY = Path(__file__).parents[3]
 
 SHOW = """
@@ -51,17 +53,13 @@ class TestRemoval:
     @pytest.mark.parametrize(
         ("resources", "gone"),
         [
-            pytest.param({"catalog"}, {"catalog_items"}, marks=pytest.mark.prove),
-            pytest.param({"credits"}, {"accounts", "transfers"}, marks=pytest.mark.prove),
-            pytest.param({"posts"}, {"posts", "post_tags"}, marks=pytest.mark.prove),
-            pytest.param({"tasks"}, {"tasks", "task_tags"}, marks=pytest.mark.prove),
+            ({"catalog"}, {"catalog_items"}),
+            ({"credits"}, {"accounts", "transfers"}),
+            ({"posts"}, {"posts", "post_tags"}),
+            ({"tasks"}, {"tasks", "task_tags"}),
             # What depends on others goes before them, users need none of these.
             ({"posts", "tasks", "tags"}, {"posts", "post_tags", "tasks", "task_tags", "tags"}),
-            pytest.param(
-                {"tasks", "projects"},
-                {"tasks", "task_tags", "projects", "project_members"},
-                marks=pytest.mark.prove,
-            ),
+            ({"tasks", "projects"}, {"tasks", "task_tags", "projects", "project_members"}),
             (
                 {"tasks", "projects", "teams"},
                 {"tasks", "task_tags", "projects", "project_members", "teams", "team_members"},

@@ -80,6 +80,7 @@ class TestIdleLongerThanThreshold:
         assert proxy.connections == 1
 
 
+@pytest.mark.prove
 class TestIdleShorterThanThreshold:
     """The connection is used; its first message proves that it lives."""
 

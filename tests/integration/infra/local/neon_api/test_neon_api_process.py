@@ -20,6 +20,8 @@ from infra.local.home import Home
 from infra.local.own_folder import folder
 from tests.support.neon_api import neon_api
 
+pytestmark = pytest.mark.prove
+
 
 def rows(uri, statement):
     with psycopg.connect(uri, autocommit=True) as connection:
@@ -93,7 +95,6 @@ class TestLife:
         assert rows(made["connection_uris"][0]["connection_uri"], "SELECT 1") == [(1,)]
         own.done(own.call("DELETE", f"{place}/branches/{made['branch']['id']}", hard_delete=True))
 
-    @pytest.mark.prove
     def test_branch_that_expired_while_nothing_ran_is_deleted(self, own, place):
         """Its time passed, so it goes at the next start, data and all."""
         branch_id = own.new_branch(own.project_id, "forgotten")["branch"]["id"]
@@ -175,7 +176,6 @@ class TestFolder:
             for home in homes:
                 shutil.rmtree(home, ignore_errors=True)
 
-    @pytest.mark.prove
     def test_moved_project_has_its_branches_and_a_copy_shares_none(self, tmp_path):
         """Wherever the data lies: a move takes it along, and what one copy does the other never sees."""
         (tmp_path / "old").mkdir()
