@@ -1,14 +1,8 @@
 """The project's control plane: started when needed, found again, ended.
 
-It is one process, `python -m infra.local.neon_api --folder <project>/.bough`, which outlives the
-command that needed it first. In `.bough/neon/` it
-
-- holds `lock` (`infra.local.lock_file.held`) from before it touches anything else until all its
-  servers have ended: the lock says whether one runs, whatever else lies there;
-- writes `address.json`, `{"base_url": "http://127.0.0.1:<port>/api/v2", "pid": <its own>}`, once it
-  answers, and prefers the port that stood there before;
-- takes requests with the bearer key `read_secrets(root).neon_api_key`;
-- ends in order at SIGTERM, its servers first.
+It is one process, `python -m infra.local.neon_api --folder <project>/.bough` (`infra.local.own_process`),
+whose base URL is that of its Neon API. It takes requests with the bearer key
+`read_secrets(root).neon_api_key`, prefers the port that it had before, and ends its servers first.
 """
 
 from __future__ import annotations
@@ -16,20 +10,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-import sys
-import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from infra.branches.errors import BranchError
 from infra.deadline import Deadline
 from infra.http_errors import HttpUnreachableError
-from infra.local import local_project, lock_file, names, ports, processes, servers
+from infra.local import local_project, names, processes, servers
 from infra.local.errors import PoolerMissingError, ServerStartError, start_error
 from infra.local.own_folder import folder, read_secrets, write_private
+from infra.local.own_process import OwnProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,14 +27,13 @@ if TYPE_CHECKING:
 
     from infra.branches.neon.provider import NeonProvider
     from infra.http import HttpClient
+    from infra.local.own_process import Address
 
-#: Seconds: for a start on a busy machine; for an end, in which each PostgreSQL writes a checkpoint;
-#: for an answer; until it is looked whether it still runs.
-_START_PATIENCE: Final = 60.0
+#: Seconds: for an end, in which each PostgreSQL writes a checkpoint; for an answer; until it is
+#: looked whether it still runs.
 _END_PATIENCE: Final = 45.0
 _ANSWER_PATIENCE: Final = 10.0
 _LOOK: Final = 1.0
-_POLL: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +50,6 @@ class ControlPlane:
     base_url: str
     api_key: str = field(repr=False)
     project_id: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Address:
-    base_url: str
     pid: int
 
 
@@ -88,12 +71,13 @@ def ensure_running(root: Path, *, announce: Callable[[str], None]) -> ControlPla
     folder(root)
     if (found := find(root)) is not None:
         return found
-    with lock_file.waited_for(_start_lock(root)):
-        address = _address(root)
+    process = _process(root)
+    with process.starting():
+        address = process.address()
         if address is None:
             _require_pooler(announce)
             announce("Starting the control plane of this project's branches")
-            address = _started(root)
+            address = _started(process)
         if (found := find(root)) is not None:
             return found
         return _with_project(root, address, announce)
@@ -101,7 +85,8 @@ def ensure_running(root: Path, *, announce: Callable[[str], None]) -> ControlPla
 
 def find(root: Path) -> ControlPlane | None:
     """Return the one that runs, if any; what a killed one left behind does not count."""
-    address, project = _address(root), _own(root) / "project.json"
+    process = _process(root)
+    address, project = process.address(), process.folder / "project.json"
     if address is None or not project.exists():
         return None
     running = ControlPlane(
@@ -113,7 +98,7 @@ def find(root: Path) -> ControlPlane | None:
             with _client(running, lambda _: None, patience=_LOOK) as client:
                 return running if running.project_id in local_project.ids(client) else None
         except HttpUnreachableError:
-            if _address(root) != address:
+            if process.address() != address:
                 return None  # it has begun to end since
             if not deadline.remaining():
                 raise
@@ -148,13 +133,11 @@ def branches(running: ControlPlane) -> dict[str, str]:
 
 def stop(root: Path) -> list[str]:
     """End it and all servers of its branches, also those that a killed one left; return what was ended."""
-    if not _own(root).exists():
+    process = _process(root)
+    if not process.folder.exists():
         return []
-    ended = []
-    with lock_file.waited_for(_start_lock(root)):
-        if (pid := lock_file.holder(_own(root) / "lock")) is not None:
-            processes.end(pid, signal.SIGTERM, patience=_END_PATIENCE)
-            ended.append("control plane")
+    with process.starting():
+        ended = ["control plane"] if process.end(_END_PATIENCE) else []
         for server in left_running(root):
             # PostgreSQL's fast shutdown; PgBouncer has nothing to lose either way.
             processes.end(server.pid, signal.SIGINT if server.name == "postgres" else signal.SIGTERM)
@@ -164,55 +147,25 @@ def stop(root: Path) -> list[str]:
 
 def left_running(root: Path) -> list[servers.Server]:
     """Return the servers of branches that run though no control plane does: it was killed."""
-    own = _own(root)
-    if not own.exists() or lock_file.holder(own / "lock") is not None:
+    process = _process(root)
+    if not process.folder.exists() or process.pid() is not None:
         return []
-    return servers.running_below(own)
+    return servers.running_below(process.folder)
 
 
 def delete(root: Path) -> None:
     """Delete all local branches, wherever their data lies; what was started since `stop` ends at once."""
-    if not _own(root).exists():
+    process = _process(root)
+    if not process.folder.exists():
         return
-    with lock_file.waited_for(_start_lock(root)):
-        if (pid := lock_file.holder(_own(root) / "lock")) is not None:
+    with process.starting():
+        if (pid := process.pid()) is not None:
             processes.end(pid, signal.SIGKILL)
-        servers.remove_below(_own(root))
+        servers.remove_below(process.folder)
 
 
-def _own(root: Path) -> Path:
-    return root / ".bough" / "neon"
-
-
-def _log(root: Path) -> Path:
-    return _own(root) / "control_plane.log"
-
-
-def _start_lock(root: Path) -> Path:
-    """Outside of what `delete` deletes: a lock is only one as long as all open the same file."""
-    return root / ".bough" / "neon.lock"
-
-
-def _address(root: Path) -> _Address | None:
-    """Return where the running one answers; `None` also while it starts or ends."""
-    own = _own(root)
-    holder = lock_file.holder(own / "lock")
-    if holder is None:
-        return None
-    with suppress(FileNotFoundError):
-        document = json.loads((own / "address.json").read_text())
-        # What its predecessor wrote may still lie there, and that port be anybody's by now.
-        if document["pid"] == holder and _answers(document["base_url"]):
-            return _Address(document["base_url"], holder)
-    return None
-
-
-def _answers(base_url: str) -> bool:
-    """Say whether it takes connections: while it ends it holds the lock, but takes none."""
-    port = urlsplit(base_url).port
-    with suppress(OSError), socket.create_connection((ports.LOOPBACK, port), timeout=_ANSWER_PATIENCE):
-        return True
-    return False
+def _process(root: Path) -> OwnProcess:
+    return OwnProcess(root, "neon", "infra.local.neon_api", "the control plane")
 
 
 def _client(
@@ -242,44 +195,18 @@ def _require_pooler(announce: Callable[[str], None]) -> None:
     announce("PgBouncer is not installed: what a transaction-mode pooler changes is not covered")
 
 
-def _started(root: Path) -> _Address:
+def _started(process: OwnProcess) -> Address:
     """Start the process, unless one starts already, and return its address once it answers."""
-    own = _own(root)
-    own.mkdir(mode=0o700, exist_ok=True)
+    own = process.folder
     if (own / "project.json").exists() and servers.data_is_missing(own):
         raise ServerStartError(
             f"the data of the branches in {own} is not there: the folder is a copy without it",
             hint="give the branches up, here only, with: bough down --delete",
         )
-    log = _log(root)
-    said_before = log.stat().st_size if log.exists() else 0
-    pid: int | None = None
-    deadline = time.monotonic() + _START_PATIENCE
-    while time.monotonic() < deadline:
-        if (address := _address(root)) is not None:
-            return address
-        if lock_file.holder(own / "lock") is None:
-            # None starts, and one that was ending has ended.
-            if pid is None:
-                pid = _spawn(own, log)
-            elif not processes.is_running(pid):
-                said = log.read_bytes()[said_before:].decode(errors="replace")
-                raise start_error("the control plane", said, log)
-        time.sleep(_POLL)
-    raise ServerStartError(
-        f"the control plane did not answer within {_START_PATIENCE:.0f} s",
-        hint=f"end it with `bough down`; the whole story is in {log}",
-    )
+    return process.start()
 
 
-def _spawn(own: Path, log: Path) -> int:
-    # -P: a folder of the user's that is called `infra` is not ours.
-    command = [sys.executable, "-P", "-m", "infra.local.neon_api", "--folder", str(own.parent.resolve())]
-    path = {"PATH": os.environ.get("PATH", os.defpath)}  # where PgBouncer may be
-    return processes.spawn(command, cwd=own, log=log, account=None, environment=path)
-
-
-def _with_project(root: Path, address: _Address, announce: Callable[[str], None]) -> ControlPlane:
+def _with_project(root: Path, address: Address, announce: Callable[[str], None]) -> ControlPlane:
     """Return the one that answers there once it has its project: made, or what a killed start left of it.
 
     `project.json` is written last: those who come meanwhile wait.
@@ -290,10 +217,10 @@ def _with_project(root: Path, address: _Address, announce: Callable[[str], None]
         try:
             project_id = project_id or local_project.make(client, root.name)
         except BranchError as error:
-            raise start_error("the first branch", str(error), _log(root)) from error
+            raise start_error("the first branch", str(error), _process(root).log) from error
         local_project.await_main(client, project_id)
     running = replace(running, project_id=project_id)
     with provider(running, announce) as neon:
         neon.provision(names.MAIN)
-    write_private(_own(root) / "project.json", json.dumps({"id": running.project_id}))
+    write_private(_process(root).folder / "project.json", json.dumps({"id": running.project_id}))
     return running

@@ -119,7 +119,7 @@ class TestEnsureRunning:
         (tmp_path / ".bough" / "neon" / "state.json").mkdir()
         with pytest.raises(ServerStartError, match=r"the control plane did not start: .*state\.json") as it:
             control_plane.ensure_running(tmp_path, announce=lambda _: None)
-        assert it.value.hint.endswith("control_plane.log")
+        assert it.value.hint.endswith("neon.log")
 
     def test_first_branch_that_cannot_be_made_leaves_nothing_in_the_way(self, tmp_path):
         """The reason is told at once; when it is gone, the next start succeeds."""

@@ -159,7 +159,7 @@ class TestFolder:
         (own / "state.json").write_text('{"branches": {"b": {"roles": [{"password": "npg_secret"}]}}}')
         with pytest.raises(ServerStartError, match="is damaged, or of another version"):
             control_plane.ensure_running(tmp_path, announce=lambda _: None)
-        assert "npg_secret" not in (own / "control_plane.log").read_text()
+        assert "npg_secret" not in (own / "neon.log").read_text()
 
     def test_project_that_was_deleted_leaves_no_process(self, tmp_path):
         """Whoever deletes a project's folder has forgotten its control plane, which then ends by itself."""
