@@ -12,9 +12,10 @@ from infra.local.execution_environment import ExecutionEnvironment, State
 from infra.local.runtime_api import FunctionError, Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from infra.local.execution_environment import Log
     from infra.local.function import Function
 
 #: Environments that start at once. On Lambda each has its own processor; here all share this
@@ -41,17 +42,25 @@ class EnvironmentPool:
     """
 
     def __init__(
-        self, function: Function, *, limit: int, idle_timeout: float, log: Callable[[str], None]
+        self,
+        function: Function,
+        *,
+        limit: int,
+        idle_timeout: float,
+        log: Log,
+        grant: Callable[[ExecutionEnvironment], Mapping[str, str]] = lambda _: {},
     ) -> None:
         """Start nothing before the first invocation."""
         self._function = function
         self._limit = limit
         self._idle_timeout = idle_timeout
         self._log = log
+        self._grant = grant
         self._waiting: deque[Invocation] = deque()
         self._idle: list[ExecutionEnvironment] = []
         self._environments: dict[ExecutionEnvironment, asyncio.Task[None]] = {}
         self._stopped = False
+        self._draining = False
 
     async def invoke(self, payload: bytes, request_id: str) -> bytes:
         """Return the function's response to an event, both JSON.
@@ -61,7 +70,15 @@ class EnvironmentPool:
         Raises:
             FunctionError: The function raised, crashed, timed out, or could not be started.
         """
-        invocation = Invocation(payload, request_id, asyncio.get_running_loop().create_future())
+        result = asyncio.get_running_loop().create_future()
+        return await self.begin(Invocation(payload, request_id, result, self._function.arn)).result
+
+    def begin(self, invocation: Invocation) -> Invocation:
+        """Give an invocation to an environment, or let it wait for one; return it.
+
+        Raises:
+            FunctionError: The pool was stopped.
+        """
         if self._stopped:
             raise FunctionError("Sandbox.Stopped", "the function host stopped")
         if (environment := self._take_idle()) is not None:
@@ -69,7 +86,7 @@ class EnvironmentPool:
         else:
             self._waiting.append(invocation)
             self._grow()
-        return await invocation.result
+        return invocation
 
     def reload(self, artifact: Path) -> None:
         """Use another artifact from the next invocation on; running ones end on the old."""
@@ -79,6 +96,14 @@ class EnvironmentPool:
             if environment.state in {State.FROZEN, State.STARTING}:
                 environment.kill()
         self._grow()
+
+    async def drain(self) -> None:
+        """Let invocations that came before run to their end, and return when no process is left."""
+        self._draining = True
+        while self._idle:
+            self._idle.pop().kill()
+        while self._environments:
+            await asyncio.gather(*self._environments.values())
 
     async def stop(self) -> None:
         """Kill every environment and answer every invocation; return when no process is left."""
@@ -111,7 +136,7 @@ class EnvironmentPool:
         wanted = min(len(self._waiting) - starting - finishing, _STARTING_AT_ONCE - starting)
         room = self._limit - (len(states) - states.count(State.DEAD))
         for _ in range(0 if self._stopped else min(wanted, room)):
-            environment = ExecutionEnvironment(self._function, self._ready, self._log)
+            environment = ExecutionEnvironment(self._function, self._ready, self._log, self._grant)
             self._environments[environment] = asyncio.create_task(self._run(environment))
 
     async def _run(self, environment: ExecutionEnvironment) -> None:
@@ -122,7 +147,9 @@ class EnvironmentPool:
             if environment in self._idle:
                 self._idle.remove(environment)
             if environment.init_error is not None and self._waiting:
-                self._waiting.popleft().fail(environment.init_error)
+                failed = self._waiting.popleft()
+                failed.fail(environment.init_error)
+                failed.reported.set()
             self._grow()
 
     def _ready(self, environment: ExecutionEnvironment) -> None:
@@ -130,6 +157,8 @@ class EnvironmentPool:
             environment.kill()
         elif self._waiting:
             environment.invoke(self._waiting.popleft())
+        elif self._draining:
+            environment.kill()
         else:
             environment.freeze(self._idle_timeout)
             self._idle.append(environment)

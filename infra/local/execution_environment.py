@@ -10,19 +10,22 @@ import math
 import os
 import signal
 import time
+import uuid
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from infra.local.function import ARN
 from infra.local.log_pipe import LogPipe
 from infra.local.runtime_api import FunctionError, Invocation, RuntimeApi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from infra.local.function import Function
+
+    #: Takes the name of a log stream and a line, without newline.
+    Log = Callable[[str, str], None]
 
 #: Lambda's limit on the init phase of a function without SnapStart, in seconds.
 INIT_TIMEOUT: Final = 10.0
@@ -50,14 +53,16 @@ class ExecutionEnvironment:
     Args:
         function: What to run.
         on_ready: Called when the process asks for its next invocation.
-        log: Takes the function's output and Lambda's own lines, without newline.
+        log: Takes the function's output and Lambda's own lines.
+        grant: Returns more variables for its process, such as credentials of its own.
     """
 
     def __init__(
         self,
         function: Function,
         on_ready: Callable[[ExecutionEnvironment], None],
-        log: Callable[[str], None],
+        log: Log,
+        grant: Callable[[ExecutionEnvironment], Mapping[str, str]] = lambda _: {},
     ) -> None:
         """Start nothing yet."""
         self.function = function
@@ -65,8 +70,13 @@ class ExecutionEnvironment:
         self.pid: int | None = None
         #: Why it never became ready; `None` when it did, or when it was killed on purpose.
         self.init_error: FunctionError | None = None
+        today = dt.datetime.now(dt.UTC)
+        #: What Lambda calls where an environment's lines go.
+        self.log_stream = f"{today:%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
         self._on_ready = on_ready
-        self._log = log
+        self._write = log
+        self._grant = grant
+        self._pipe = LogPipe(self._log)
         self._api = RuntimeApi(self)
         self._process: asyncio.subprocess.Process | None = None
         self._invocation: Invocation | None = None
@@ -78,13 +88,12 @@ class ExecutionEnvironment:
 
     async def run(self) -> None:
         """Start the process and return when it has ended and its invocation, if any, is answered."""
-        pipe = LogPipe(self._log)
         try:
-            await self._start(pipe)
+            await self._start()
             if self._process is not None:
                 status = await self._process.wait()
                 self._signal(signal.SIGKILL)
-                await pipe.drained()
+                await self._pipe.drained()
                 self._ended(status)
         except OSError as error:
             self.init_error = FunctionError("Sandbox.StartFailed", str(error))
@@ -95,9 +104,10 @@ class ExecutionEnvironment:
             self.state = State.DEAD
             self._set_timer(None)
             self._api.stop()
-            pipe.close()
+            self._pipe.close()
             if self._invocation is not None:
                 self._invocation.fail(FunctionError("Sandbox.Stopped", "the environment was stopped"))
+                self._invocation.reported.set()
 
     def is_idle(self) -> bool:
         """Say whether the process waits for work; asks the system, which knows of a death first."""
@@ -118,13 +128,13 @@ class ExecutionEnvironment:
         self._answered_at = None
         self._begun = time.monotonic()
         self._set_timer(self.function.timeout, self._timed_out)
-        self._log(f"START RequestId: {invocation.request_id} Version: $LATEST")
+        self._log(f"START RequestId: {invocation.request_id} Version: {self.function.version}")
         self._signal(signal.SIGCONT)
         root = f"Root=1-{int(time.time()):08x}-{invocation.request_id.replace('-', '')[:24]}"
         headers = {
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Deadline-Ms": str(round((time.time() + self.function.timeout) * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": ARN,
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
             "Lambda-Runtime-Trace-Id": f"{root};Parent={invocation.request_id[:8]}00000000;Sampled=0",
         }
         self._api.send(invocation, headers)
@@ -145,6 +155,7 @@ class ExecutionEnvironment:
         if self.state is State.DEAD:
             return
         self._set_timer(None)
+        self._pipe.catch_up()
         if self._invocation is None:
             self._init_seconds = time.monotonic() - self._begun
         else:
@@ -174,16 +185,16 @@ class ExecutionEnvironment:
         self.init_error = error
         self.kill()
 
-    async def _start(self, pipe: LogPipe) -> None:
+    async def _start(self) -> None:
         port = await self._api.start()
         self._begun = time.monotonic()
-        with await pipe.writer() as output:
+        with await self._pipe.writer() as output:
             # A group of its own in our session: when this process dies, the kernel ends stopped
             # groups that are left without a parent (SIGHUP and SIGCONT), children of functions too.
             process = await asyncio.create_subprocess_exec(
                 *self.function.command(),
                 cwd=self.function.artifact,
-                env=self.function.variables(f"127.0.0.1:{port}"),
+                env=self.function.variables(f"127.0.0.1:{port}", self.log_stream) | dict(self._grant(self)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -244,6 +255,12 @@ class ExecutionEnvironment:
             f"Max Memory Used: {math.ceil(self._peak_bytes / 2**20)} MB\t"
             f"{'' if init is None else f'Init Duration: {init:.2f} ms' + chr(9)}{status}"
         )
+        invocation.reported.set()
+
+    def _log(self, line: str) -> None:
+        if self._invocation is not None:
+            self._invocation.log.append(line)
+        self._write(self.log_stream, line)
 
     def _signal(self, number: signal.Signals) -> None:
         """Signal the whole process group, if the process is there."""

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+#: What a function is called that was deployed nowhere.
 FUNCTION_NAME: Final = "bough-local"
-_REGION: Final = "us-east-1"
-ARN: Final = f"arn:aws:lambda:{_REGION}:000000000000:function:{FUNCTION_NAME}"
+LATEST: Final = "$LATEST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class Function:
             reaches it, and Lambda's reserved variables win.
         timeout: Seconds an invocation may take.
         memory_mb: What the function is told that it has; no limit is enforced.
+        name: What it is called.
+        version: A published version's number, or `$LATEST`.
+        region: Where it is told that it runs.
+        account: Whose it is told to be.
     """
 
     artifact: Path
@@ -37,6 +41,15 @@ class Function:
     environment: Mapping[str, str] = field(repr=False)
     timeout: float
     memory_mb: int
+    name: str = FUNCTION_NAME
+    version: str = LATEST
+    region: str = "us-east-1"
+    account: str = "000000000000"
+
+    @property
+    def arn(self) -> str:
+        """Its ARN without a version."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
 
     def command(self) -> list[str]:
         """Return the process's arguments.
@@ -50,7 +63,7 @@ class Function:
         leash = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
         return [*leash, python, "-S", "-m", "awslambdaric", self.handler]
 
-    def variables(self, runtime_api: str) -> dict[str, str]:
+    def variables(self, runtime_api: str, log_stream: str) -> dict[str, str]:
         """Return the process's environment, as Lambda sets it."""
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         return {
@@ -61,16 +74,16 @@ class Function:
             # Lambda's task root is read-only: no .pyc is ever written there.
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": f"{self.artifact}{os.pathsep}{self.runtime}",
-            "AWS_DEFAULT_REGION": _REGION,
+            "AWS_DEFAULT_REGION": self.region,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{version}",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_mb),
-            "AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME,
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_NAME": self.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": self.version,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{FUNCTION_NAME}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": runtime_api,
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
-            "AWS_REGION": _REGION,
+            "AWS_REGION": self.region,
             "LAMBDA_RUNTIME_DIR": str(self.runtime),
             "LAMBDA_TASK_ROOT": str(self.artifact),
             "_HANDLER": self.handler,

@@ -31,11 +31,13 @@ class LogPipe(asyncio.Protocol):
         self._rest = b""
         self._transport: asyncio.BaseTransport | None = None
         self._at_end = asyncio.Event()
+        self._reading: int | None = None
 
     async def writer(self) -> FileIO:
         """Open the pipe and return its writing end, to be closed once the process has it."""
         reading, writing = os.pipe()
         loop = asyncio.get_running_loop()
+        self._reading = reading
         self._transport, _ = await loop.connect_read_pipe(lambda: self, os.fdopen(reading, "rb", 0))
         return os.fdopen(writing, "wb", 0)
 
@@ -45,8 +47,15 @@ class LogPipe(asyncio.Protocol):
             async with asyncio.timeout(_PATIENCE):
                 await self._at_end.wait()
 
+    def catch_up(self) -> None:
+        """Read what was written until now: a message on a socket may overtake it."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            while self._reading is not None and (data := os.read(self._reading, _MAX_LINE)):
+                self.data_received(data)
+
     def close(self) -> None:
         """Stop reading."""
+        self._reading = None
         if self._transport is not None:
             self._transport.close()
 
@@ -62,6 +71,7 @@ class LogPipe(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass on a last line without an end."""
         del exc
+        self._reading = None
         if self._rest:
             self._pass_on(self._rest)
         self._at_end.set()

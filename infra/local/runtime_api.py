@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import http
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from infra.errors import InfraError
@@ -33,23 +33,37 @@ class FunctionError(InfraError):
         error_type: What Lambda calls it: the exception's name, `Runtime.ExitError`,
             `Sandbox.Timedout`, `Runtime.ImportModuleError`, `Function.ResponseSizeTooLarge`…
         message: What the runtime said.
+        report: What the runtime sent, JSON; without it what Lambda says in its place.
     """
 
     code = "FUNCTION_ERROR"
 
-    def __init__(self, error_type: str, message: str) -> None:
+    def __init__(self, error_type: str, message: str, report: bytes | None = None) -> None:
         """Keep Lambda's name for the error apart."""
         super().__init__(f"{error_type}: {message}", hint="the function's log says more")
         self.error_type = error_type
+        self.report = report or json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
 @dataclass(eq=False, slots=True)
 class Invocation:
-    """One event on its way through the function; `result` gets the response or a `FunctionError`."""
+    """One event on its way through the function.
+
+    Args:
+        payload: The event, JSON.
+        request_id: Lambda's name of the invocation.
+        result: Gets the response or a `FunctionError`.
+        arn: What was invoked: of a function, its version or its alias.
+        log: Gets the lines that were logged for it.
+        reported: Is set when the last of them was.
+    """
 
     payload: bytes
     request_id: str
     result: asyncio.Future[bytes]
+    arn: str
+    log: list[str] = field(default_factory=list)
+    reported: asyncio.Event = field(default_factory=asyncio.Event)
 
     def succeed(self, response: bytes) -> None:
         """Answer; a second answer is ignored."""
@@ -151,7 +165,9 @@ def _error(headers: Mapping[str, str], body: bytes) -> FunctionError:
     if not isinstance(report, dict):
         report = {}
     error_type = headers.get("lambda-runtime-function-error-type") or report.get("errorType")
-    return FunctionError(str(error_type or "Unhandled"), str(report.get("errorMessage", "")))
+    return FunctionError(
+        str(error_type or "Unhandled"), str(report.get("errorMessage", "")), body if report else None
+    )
 
 
 @dataclass(frozen=True, slots=True)

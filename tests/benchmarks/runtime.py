@@ -45,7 +45,7 @@ class FunctionProcess:
         self._process = subprocess.Popen(
             self._function.command(),
             cwd=self._function.artifact,
-            env=self._function.variables(f"127.0.0.1:{self._listener.getsockname()[1]}"),
+            env=self._function.variables(f"127.0.0.1:{self._listener.getsockname()[1]}", "benchmark"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,

@@ -89,7 +89,7 @@ class TestRuntimeApi:
             assert client.recorder.told == ["next"]
             result: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
             client.api.send(
-                Invocation(b'{"a": 1}', "known", result), {"Lambda-Runtime-Aws-Request-Id": "known"}
+                Invocation(b'{"a": 1}', "known", result, "arn"), {"Lambda-Runtime-Aws-Request-Id": "known"}
             )
             assert await client.receive() == (200, b'{"a": 1}')
 
