@@ -283,5 +283,9 @@ def before_snapshot() -> None:
 
 @register_after_restore  # type: ignore[untyped-decorator]  # the package has no types
 def after_restore() -> None:
-    """Seed `random` anew: every environment restored from the snapshot would draw the same numbers."""
+    """Seed `random` anew, for every environment would draw the same numbers, and read secrets anew."""
     random.seed()
+    if "api.parameters" in sys.modules:
+        sys.modules["api.parameters"].forget()
+    if "api.settings" in sys.modules:
+        sys.modules["api.settings"].get_settings.cache_clear()

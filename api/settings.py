@@ -1,14 +1,15 @@
-"""Everything that differs between environments, read from environment variables and from nothing else.
+"""Everything that differs between environments, read from environment variables and what they name.
 
-Nothing is read on import: the app starts without `DATABASE_URL` and says what is missing when first asked
-(`/readyz` names the variables, the log the reasons).
+A setting's variable holds its value, or `<VARIABLE>_PARAMETER` the name of the parameter that does
+(`api.parameters`). Nothing is read on import: the app starts without `DATABASE_URL` and says what is missing
+when first asked (`/readyz` names the variables, the log the reasons).
 """
 
 from __future__ import annotations
 
 import secrets
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import (
     Field,
@@ -19,13 +20,19 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
+from api import parameters
 from api.database.connection_url import PooledUrl  # noqa: TC001  pydantic resolves annotations at run time
 from api.database.engine import IDLE_THRESHOLD, POOL_TIMEOUT, RECYCLE
 from api.database.timeouts import LONGEST, SHORTEST, Timeouts
 from api.issuer_settings import IssuerSettings
 from api.storage_settings import StorageSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_settings import PydanticBaseSettingsSource
 
 #: RFC 7518 section 3.2: a key of HS256 has at least 256 bits.
 MIN_AUTH_SECRET: Final = 32
@@ -71,6 +78,15 @@ class WebSettings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+
+class _ParameterSource(EnvSettingsSource):
+    """The settings whose variables name a parameter."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        fields = self.settings_cls.model_fields.items()
+        names = [_variable((str(field.validation_alias or name),)) for name, field in fields]
+        return {name.lower(): value for name, value in parameters.secrets_of(names).items()}
 
 
 _Limit = Annotated[float, Field(ge=SHORTEST, le=LONGEST)]
@@ -141,6 +157,18 @@ class Settings(IssuerSettings, StorageSettings, WebSettings):
         object.__setattr__(self, "auth_secret", SecretStr(secrets.token_hex(MIN_AUTH_SECRET)))
         return self
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read parameters too: not for `WebSettings`, which are read while the app is imported."""
+        return init_settings, env_settings, _ParameterSource(settings_cls)
+
     @property
     def timeouts(self) -> Timeouts:
         """The role's limits on the server."""
@@ -157,14 +185,28 @@ def get_settings() -> Settings:
     return read_settings(Settings)
 
 
+def renew_settings(older_than: float = 0.0) -> bool:
+    """Read secrets from their parameters again, and return whether one has changed.
+
+    Args:
+        older_than: Seconds since they were read, below which they are not read again.
+    """
+    changed = parameters.renew(older_than)
+    if changed:
+        get_settings.cache_clear()
+    return changed
+
+
 def read_settings(kind: type[SettingsT]) -> SettingsT:
     """Read settings of one kind from the environment.
 
     Raises:
-        SettingsError: A variable is missing or wrong.
+        SettingsError: A variable is missing or wrong, or the parameter that it names cannot be read.
     """
     try:
         return kind()
+    except parameters.ParameterError as error:
+        lines = str(error)
     except ValidationError as error:
         lines = "\n".join(_explain(item) for item in error.errors(include_url=False, include_input=False))
     # Outside the `except`: a chained ValidationError would carry the values into tracebacks.

@@ -341,6 +341,7 @@ class Dialect(PGDialect_asyncpg):
     Args:
         role_timeouts: What the role has by default; a transaction whose invocation has less time
             left than its statement timeout carries its own.
+        connector: Opens connections instead of the engine's URL.
     """
 
     supports_statement_cache = True
@@ -348,10 +349,16 @@ class Dialect(PGDialect_asyncpg):
         {"local_settings": LocalSettings()}
     )
 
-    def __init__(self, role_timeouts: Timeouts | None = None, **options: Any) -> None:
-        """Keep the role's defaults; SQLAlchemy passes the rest."""
+    def __init__(
+        self,
+        role_timeouts: Timeouts | None = None,
+        connector: Callable[[], Awaitable[Any]] | None = None,
+        **options: Any,
+    ) -> None:
+        """Keep what is ours; SQLAlchemy passes the rest."""
         super().__init__(**options)
         self.role_timeouts = role_timeouts or Timeouts()
+        self._connector = connector
 
     @classmethod
     def import_dbapi(cls) -> Any:
@@ -374,7 +381,7 @@ class Dialect(PGDialect_asyncpg):
             raise TypeError("asyncpg's arguments come by name")
 
         async def open_() -> Any:
-            return await connect(options)
+            return await (self._connector() if self._connector else connect(options))
 
         return Connection(self, await_only(open_()), open_)
 

@@ -19,6 +19,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from api.database.errors import PoolExhaustedError
 from api.database.statistics import count
+from api.database.target import TargetConnector
 from api.database.timeouts import Timeouts
 from api.database.translation import translate
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from api.database.connection_url import ConnectionUrl
     from api.database.dialect import Connection
+    from api.database.target import Target
 
 #: Seconds after which a pooled connection is replaced whatever its use.
 RECYCLE: Final = 300
@@ -37,6 +39,10 @@ IDLE_THRESHOLD: Final = 30.0
 #: Seconds that a checkout waits for the pool's one connection. In a Lambda nobody else holds it: a
 #: wait means a request that waits for itself.
 POOL_TIMEOUT: Final = 5.0
+
+#: Seconds after which a secret is read again, before the next new connection or token: how long a rotation
+#: takes to reach every environment that is in use.
+SECRET_AGE: Final = 600.0
 
 registry.register("postgresql.bough", "api.database.dialect", "Dialect")
 
@@ -69,6 +75,7 @@ def make_engine(
     pool_size: int = 1,
     pool_timeout: float = POOL_TIMEOUT,
     echo: bool = False,
+    target: Target | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncEngine:
     """Make an engine; nothing connects yet.
@@ -81,6 +88,7 @@ def make_engine(
         pool_size: Connections at most.
         pool_timeout: Seconds to wait for one of them.
         echo: Log every statement.
+        target: Is asked where to before each connection, where `url` may change while the engine lives.
         clock: Wall-clock seconds: unlike a monotonic clock it counts through a freeze.
     """
     sqlalchemy_url, connect_args = url.asyncpg()
@@ -88,6 +96,7 @@ def make_engine(
         sqlalchemy_url.set(drivername="postgresql+bough"),
         connect_args=connect_args,
         role_timeouts=timeouts or Timeouts(),
+        connector=TargetConnector(target) if target else None,
         poolclass=_Pool,
         pool_size=pool_size,
         max_overflow=0,
@@ -136,8 +145,17 @@ def get_engine() -> AsyncEngine:
             pool_size=settings.pool_size,
             pool_timeout=settings.pool_timeout,
             echo=settings.echo,
+            target=_database_url,
         )
     return _engine
+
+
+def _database_url(*, refused: bool) -> ConnectionUrl:
+    """Return the settings' URL, whose secret is read again when it is old or was refused."""
+    from api.settings import get_settings, renew_settings  # noqa: PLC0415  see above
+
+    renew_settings(older_than=0.0 if refused else SECRET_AGE)
+    return get_settings().database_url
 
 
 async def dispose() -> None:

@@ -79,7 +79,7 @@ def own_files(project: Project) -> dict[str, Path]:
                 "the module api.py hides the package api of the default handler",
                 hint="rename api.py, or name your own handler under [tool.bough]",
             )
-        for name in ("__init__.py", "handler.py", "metrics.py"):
+        for name in ("__init__.py", "handler.py", "metrics.py", "parameters.py"):
             files.setdefault(f"api/{name}", KIT_API / name)
     if BUILD_MODULE in files:
         raise ConfigError(f"{files[BUILD_MODULE]} would be overwritten in the artifact", hint="rename it")

@@ -92,6 +92,7 @@ class TestOwnFiles:
             "api/__init__.py": KIT_API / "__init__.py",
             "api/handler.py": KIT_API / "handler.py",
             "api/metrics.py": KIT_API / "metrics.py",
+            "api/parameters.py": KIT_API / "parameters.py",
             "shop/main.py": tmp_path / "shop/main.py",
         }
 
