@@ -77,6 +77,11 @@ class Project:
     aws: AwsSettings = field(default_factory=AwsSettings)
     stages: Mapping[str, StageSettings] = field(default_factory=lambda: DEFAULT_STAGES)
 
+    @property
+    def service(self) -> str:
+        """What the names of all that is deployed begin with; `find_stage` refuses one that cannot."""
+        return self.aws.service or self.name
+
 
 _KEYS: Final = tuple(each.name for each in fields(Project) if each.name not in {"root", "name"})
 

@@ -93,7 +93,8 @@ def build_package(project: Project, folder: Path, *, target: Target, kind: Kind 
         fingerprint = contents.fingerprint()
         record = file.with_suffix(".json")
         known = _read(record)
-        if known.get("fingerprint") != fingerprint or known.get("sha256") != _sha256(file):
+        same = known.get("fingerprint") == fingerprint and known.get("service") == project.service
+        if not same or known.get("sha256") != _sha256(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             known = _build(project, contents, file) | {"fingerprint": fingerprint}
             with _replacing(record) as new:
@@ -121,6 +122,7 @@ def _build(project: Project, contents: Contents, file: Path) -> dict[str, Any]:
         with _replacing(file) as new:
             write_zip(new, entries)
         return {
+            "service": project.service,
             "handler": contents.handler,
             "runtime": contents.target.runtime,
             "architecture": contents.target.architecture,

@@ -84,7 +84,7 @@ def find_stage(project: Project, name: str | None = None) -> Stage:
             f"the project has no stage {chosen!r}",
             hint=f"did you mean {near[0]}?" if near else f"its stages are {', '.join(stages)}",
         )
-    service = project.aws.service or project.name
+    service = project.service
     if not SERVICE_NAME.fullmatch(service):
         raise ConfigError(
             f"the project's name {service!r} cannot begin the names of functions",

@@ -21,6 +21,14 @@ class CloudFormation(CloudFormationBackend):
         del template
         return []
 
+    def delete_stack(self, name_or_stack_id: str) -> None:
+        """Delete one whose update added exports, too: moto knows those of a stack's creation alone."""
+        for stack in self.stacks.values():
+            if name_or_stack_id in {stack.name, stack.stack_id}:
+                for export in stack.exports:
+                    self.exports.setdefault(export.name, export)
+        super().delete_stack(name_or_stack_id)
+
 
 def mend() -> None:
     """Put this into moto's place; before the first request."""
