@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from api.database.translation import translate_connect_error
 
 #: Seconds that a connection attempt may take at most; `connect_timeout` in the URL may shorten it.
 CONNECT_TIMEOUT: Final = 10.0
+#: PostgreSQL keeps this many characters of a name (`NAMEDATALEN` less one).
+_LONGEST_NAME: Final = 63
 
 
 async def connect(arguments: dict[str, Any]) -> Any:
@@ -37,10 +40,30 @@ async def connect(arguments: dict[str, Any]) -> Any:
     try:
         # Statements stay unnamed with the cache off (asyncpg 0.31): the only setting that lost no
         # request behind a transaction-mode pooler, nor after a column changed its type.
-        return await asyncpg.connect(**{**arguments, "timeout": limit, "statement_cache_size": 0})
+        return await asyncpg.connect(
+            **{
+                **arguments,
+                "server_settings": {**_own_name(), **arguments.get("server_settings", {})},
+                "timeout": limit,
+                "statement_cache_size": 0,
+            }
+        )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise translate_connect_error(error, limit) from error
     finally:
         if counters:
             counters.connections += 1
             counters.seconds += time.perf_counter() - started
+
+
+def _own_name() -> dict[str, str]:
+    """Return what a connection calls itself in Lambda: the function and its version; a name in the URL wins.
+
+    PgBouncer and Neon's proxy pass it on, Supavisor drops it. No more is in it, because PgBouncer tells a
+    backend whenever its next client is called otherwise: environments of one version are called alike.
+    """
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+    if not name:
+        return {}
+    version = f":{os.environ.get('AWS_LAMBDA_FUNCTION_VERSION', '')}"
+    return {"application_name": name[: _LONGEST_NAME - len(version)] + version}

@@ -8,6 +8,7 @@ when SQLAlchemy changes underneath (hence the upper version bound in pyproject.t
   are answered from what the server announced at connect.
 - `BEGIN` carries the transaction's settings (`SET LOCAL`) in its own message: no extra round trip.
 - No statement outlives the invocation: what runs at the deadline is cancelled on the server.
+- Each statement names its request in a comment (`request_comment.py`).
 - A connection that died while pooled is replaced when its first message goes unanswered: nothing
   was executed yet, so that is safe for writes too. A lost read is repeated once.
 - A broken connection is dropped without a graceful close, which would wait 2 s for a dead peer.
@@ -34,6 +35,7 @@ from sqlalchemy.util import await_only
 from api.database.begin import begin_message
 from api.database.connect import connect
 from api.database.reading import refuse_write
+from api.database.request_comment import with_request_id
 from api.database.statistics import count, statistics
 from api.database.timeouts import DEADLINE_MARGIN, Timeouts, remaining
 
@@ -92,14 +94,14 @@ class Cursor(AsyncAdapt_asyncpg_cursor):
 
     async def _prepare_and_execute(self, operation: Any, parameters: Any) -> None:
         self._adapt_connection.refuse_write(operation)
-        run = super()._prepare_and_execute
-        await self._adapt_connection.attempt(lambda: run(operation, parameters), self)
+        run, named = super()._prepare_and_execute, with_request_id(operation)
+        await self._adapt_connection.attempt(lambda: run(named, parameters), self)
 
     async def _executemany(self, operation: Any, seq_of_parameters: Any) -> Any:
         self._adapt_connection.refuse_write(operation)
         count(statements=1, round_trips=2)
-        run = super()._executemany
-        return await self._adapt_connection.attempt(lambda: run(operation, seq_of_parameters), self)
+        run, named = super()._executemany, with_request_id(operation)
+        return await self._adapt_connection.attempt(lambda: run(named, seq_of_parameters), self)
 
 
 class ServerSideCursor(AsyncAdapt_asyncpg_ss_cursor, Cursor):
@@ -166,7 +168,7 @@ class Connection(AsyncAdapt_asyncpg_connection):
     async def run(self, statement: str) -> str:
         """Send one simple-protocol message and return the last command's tag."""
         count(statements=1, round_trips=1)
-        return str(await self._connection.execute(statement))  # type: ignore[attr-defined]
+        return str(await self._connection.execute(with_request_id(statement)))  # type: ignore[attr-defined]
 
     async def attempt(self, run: Callable[[], Awaitable[Any]], cursor: Cursor) -> Any:
         """Run a statement, within the deadline; repeat it once on a new connection where safe."""

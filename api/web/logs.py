@@ -18,9 +18,10 @@ from fastapi.exceptions import ValidationException
 from pydantic_core import ValidationError
 
 from api import metrics
+from api.database.request_comment import request_id
 from api.database.statistics import Statistics, statistics
 from api.database.translation import QUOTING_ERRORS
-from api.web.request_id import HEADER, identify, request_id
+from api.web.request_id import HEADER, identify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from api.database import errors as database
+from api.database.request_comment import request_id
 from api.settings import SettingsError
-from api.web.request_id import request_id
 from api.web.resources import allowed_methods
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
-"""The id under which a request is found again: in its response, its problem document and its log lines."""
+"""The id under which a request is found again: in response, problem document, log lines and statements."""
 
 from __future__ import annotations
 
 import re
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
 HEADER: Final = b"x-request-id"
 #: What a client may name its request; anything else could forge log lines or headers.
 _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._:-]{8,128}")
-
-#: The running request's id; `None` outside a request.
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def identify(scope: Scope) -> str:

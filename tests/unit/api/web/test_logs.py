@@ -11,9 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.database.request_comment import request_id
 from api.database.statistics import statistics
 from api.settings import WebSettings
-from api.web.request_id import identify, request_id
+from api.web.request_id import identify
 from tests.support.lambda_events import REQUEST_ID, Context
 
 if TYPE_CHECKING:
