@@ -40,6 +40,8 @@ class Step:
         run: Does it, and returns what came of it in few words, if there is anything to say.
         after: Keys of earlier steps of the plan. Steps that do not wait for each other run at the same time.
         undo: Takes it back when a later step fails.
+        stop: Has `run` end soon, with an exception, when somebody presses Ctrl-C; for what takes minutes.
+            Called from another thread.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Step:
     run: Callable[[], str | None]
     after: tuple[str, ...] = ()
     undo: Callable[[], str | None] | None = None
+    stop: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,10 @@ def _ready(waiting: Sequence[Step], done: Sequence[Step]) -> list[Step]:
 
 
 def _finished(running: dict[Future[str | None], tuple[Step, float]]) -> list[Step]:
-    """Wait for what runs; return the steps that were done all the same."""
+    """Wait for what runs, cut short where it can be; return the steps that were done all the same."""
+    for step, _ in running.values():
+        if step.stop is not None:
+            step.stop()
     wait(running)
     return [step for future, (step, _) in running.items() if future.exception() is None]
 

@@ -83,7 +83,7 @@ class Function:
 
     Args:
         name: In its account and region.
-        arn: Without a qualifier.
+        arn: Without a qualifier, which would be an eighth part.
         code_sha256: Of its zip, in base64.
         revision_id: Changes with code and settings; what changes the function is given the one that was read.
         modified_at: When it last did, as Lambda writes it.
@@ -102,7 +102,7 @@ class Function:
         """Return it as Lambda describes it."""
         return cls(
             answer["FunctionName"],
-            answer["FunctionArn"].removesuffix(":$LATEST"),
+            ":".join(answer["FunctionArn"].split(":")[:7]),
             answer["CodeSha256"],
             answer["RevisionId"],
             answer["LastModified"],

@@ -68,10 +68,11 @@ class Functions:
         )
         return self._account.session.client("lambda", endpoint_url=self._account.endpoint, config=config)
 
-    def find(self, name: str) -> Function | None:
-        """Return a function, `None` where there is none of this name."""
+    def find(self, name: str, version: str | None = None) -> Function | None:
+        """Return a function as it is, or as a version of it is; `None` where there is none of this name."""
+        arguments = {} if version is None else {"Qualifier": version}
         with translated(f"look up function {name}"), nothing_when_missing():
-            return Function.of(self._client.get_function_configuration(FunctionName=name))
+            return Function.of(self._client.get_function_configuration(FunctionName=name, **arguments))
         return None
 
     def get(self, name: str) -> Function:

@@ -84,3 +84,14 @@ def record(
             raise NotLiveError(message, hint="it cannot be live here; apply first: bough migrate apply")
         text = str(artifact) if artifact is not None else None
         records.record_release(connection, revisions.head, frozenset(revisions.known), text)
+
+
+def record_again(url: DirectUrl, expected: BranchIdentity | None, release: records.Release) -> None:
+    """Take down that code is live again of which that was taken down before.
+
+    Raises:
+        TargetError, MigrationError: It is another branch, or cannot be written.
+    """
+    with open_connection(url, TIMEOUTS) as connection:
+        identity.verify(connection, expected)
+        records.record_release(connection, release.head, release.revisions, release.artifact)

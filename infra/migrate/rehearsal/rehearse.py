@@ -26,6 +26,7 @@ from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from infra.config import Project
     from infra.migrate.rehearsal.memory import Step
@@ -44,6 +45,7 @@ def rehearse(
     keep: bool = False,
     code: bool = True,
     environment: Mapping[str, str] | None = None,
+    deployed: Path | None = None,
 ) -> Rehearsal | None:
     """Rehearse what `runner.apply` would run; `None` where that is nothing, and then nothing is forked.
 
@@ -60,6 +62,8 @@ def rehearse(
         keep: Leave the fork there.
         code: Try the deployed and the new code on it, which packages the project.
         environment: Variables that the code needs besides those that `bough up` gives it by itself.
+        deployed: Where the artifact of the code that is live is on this machine, if not where its deployer
+            has recorded it.
 
     Raises:
         TargetError: The target is another branch, or does not say which.
@@ -74,6 +78,8 @@ def rehearse(
         announce(outlook.why)
     if not outlook.plan:
         return None
+    if deployed is not None and outlook.live is not None:
+        outlook = replace(outlook, live=replace(outlook.live, artifact=str(deployed)))
     run = ForkRun(project, outlook, announce, traffic, environment)
     with ExitStack() as stack:
         with run.step("forked"):

@@ -112,6 +112,28 @@ class TestExecute:
             execute(steps, notify)
         assert undone == ["a"]
 
+    def test_cuts_short_at_ctrl_c_what_can_be(self) -> None:
+        """It has failed then, so that it is not undone."""
+        stopped = threading.Event()
+        undone: list[str] = []
+
+        def watch() -> str | None:
+            stopped.wait(10)
+            raise TimeoutError
+
+        steps = [
+            Step("a", "A", watch, stop=stopped.set, undo=lambda: undone.append("a")),
+            Step("b", "B", lambda: None),
+        ]
+
+        def notify(progress: Progress) -> None:
+            if progress.step.key == "b" and progress.state is StepState.DONE:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            execute(steps, notify)
+        assert (stopped.is_set(), undone) == (True, [])
+
     @pytest.mark.parametrize(
         "steps",
         [
