@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from infra.config_tables import ConfigError
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from infra.aws.account import Account
     from infra.aws.stage import Stage
 
-_VERSION: Final = "4.3.1"
-_INSTALL: Final = f"npm install --save-dev osls@{_VERSION}"
+#: The one that the kit is tested with.
+VERSION: Final = "4.3.1"
+_INSTALL: Final = f"npm install --save-dev osls@{VERSION}"
 #: It refuses a link to one.
 _CONFIG: Final = "serverless.yml"
 #: What it names its files; `naming.js` of the package.
@@ -66,7 +68,7 @@ class Service:
     template: Mapping[str, Any]
     stage: Stage
     environment: Mapping[str, str] = field(repr=False)
-    _folder: TemporaryDirectory[str] = field(repr=False)
+    _folder: Path = field(repr=False)
     _program: str = field(repr=False)
 
     def deploy(self, announce: Callable[[str], None]) -> None:
@@ -80,9 +82,11 @@ class Service:
         """
         lines = []
         command = [self._program, "deploy", "--stage", self.stage.name, "--package", "packaged", "--verbose"]
+        # Its own comparison is with what it uploaded last, whether or not CloudFormation took that.
+        command.append("--force")
         with subprocess.Popen(  # noqa: S603  its path was looked up
             command,
-            cwd=self._folder.name,
+            cwd=self._folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -118,15 +122,32 @@ def package(root: Path, account: Account, stage: Stage, dist: Path) -> Service:
     environment |= {"BOUGH_SERVICE": stage.service, "BOUGH_DIST": str(dist.resolve())}
     # Milliseconds between its looks at CloudFormation, which are 5 s otherwise.
     environment |= {"SLS_AWS_MONITORING_FREQUENCY": "1000", "NODE_NO_WARNINGS": "1", **account.environment()}
-    folder = TemporaryDirectory(prefix="bough-osls-", ignore_cleanup_errors=True)
-    # osls works in `.serverless` of its folder, which two deploys of a project would take from each other.
+    folder = Path(tempfile.mkdtemp(prefix="bough-osls-"))
+    try:
+        template = _compile(program, root, folder, environment, stage)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    service = Service(template, stage, environment, folder, program)
+    weakref.finalize(service, shutil.rmtree, folder, ignore_errors=True)
+    return service
+
+
+def _compile(
+    program: str, root: Path, folder: Path, environment: Mapping[str, str], stage: Stage
+) -> Mapping[str, Any]:
+    """Have osls package the project into `packaged` of `folder`, and return the template.
+
+    It works in a folder `.serverless` beside the configuration, which two deploys of a project would take
+    from each other: so it is given a project of its own, made of links.
+    """
     for entry in root.iterdir():
         if entry.name not in {".serverless", _CONFIG}:
-            (Path(folder.name) / entry.name).symlink_to(entry)
-    shutil.copyfile(root / _CONFIG, Path(folder.name) / _CONFIG)
+            (folder / entry.name).symlink_to(entry)
+    shutil.copyfile(root / _CONFIG, folder / _CONFIG)
     done = subprocess.run(  # noqa: S603  its path was looked up
         [program, "package", "--stage", stage.name, "--package", "packaged"],
-        cwd=folder.name,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -136,9 +157,9 @@ def package(root: Path, account: Account, stage: Stage, dist: Path) -> Service:
     )
     if done.returncode:
         lines = _COLOUR.sub("", f"{done.stdout}\n{done.stderr}").splitlines()
-        raise _refused(root, [line.strip() for line in lines if line.strip()], account)
-    template = json.loads((Path(folder.name) / "packaged" / _TEMPLATE).read_text(encoding="utf-8"))
-    return Service(template, stage, environment, folder, program)
+        raise _refused(root, [line.strip() for line in lines if line.strip()], environment["AWS_REGION"])
+    template: Mapping[str, Any] = json.loads((folder / "packaged" / _TEMPLATE).read_text(encoding="utf-8"))
+    return template
 
 
 def _find(root: Path) -> str:
@@ -152,7 +173,7 @@ def _find(root: Path) -> str:
     return program
 
 
-def _refused(root: Path, lines: list[str], account: Account) -> InfraError:
+def _refused(root: Path, lines: list[str], region: str) -> InfraError:
     if not _node_is_new_enough():
         return OslsMissingError(f"osls needs {_NODES_TEXT}", hint="install a newer Node.js, and try again")
     reason = _reason(lines)
@@ -160,7 +181,7 @@ def _refused(root: Path, lines: list[str], account: Account) -> InfraError:
     if ".layers." in reason:
         hint = (
             "AWS's Parameters and Secrets extension is not known for this processor in"
-            f" {account.region}: set BOUGH_EXTENSION_LAYER to its ARN"
+            f" {region}: set BOUGH_EXTENSION_LAYER to its ARN"
         )
     return ServerlessYmlError(f"osls does not accept {root / _CONFIG}: {reason}", hint=hint)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from botocore.exceptions import ClientError, WaiterError
 
 from infra.aws import osls
-from infra.aws.concurrency import check_concurrency
 from infra.aws.errors import AwsError, code_of, translated
+from infra.aws.preflight import check_concurrency, check_functions
 from infra.aws.template import Difference, differences
 
 if TYPE_CHECKING:
@@ -60,11 +60,12 @@ class StackChange:
     Args:
         differences: To the template that is deployed; all of it in the first deploy.
         creates: Whether there is no stack yet.
+        service: Deploys it.
     """
 
     differences: tuple[Difference, ...]
     creates: bool
-    _service: osls.Service = field(repr=False)
+    service: osls.Service = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +115,13 @@ class Stack:
         if stack is not None:
             self._check_state(stack["StackStatus"])
         service = osls.package(self.project.root, self.account, self.stage, dist)
-        self._check_names(service.template)
+        check_functions(service.template, self.stage)
         deployed = self._template() if stack is not None else {}
         found = differences(deployed, service.template)
         if not found:
             return None
         check_concurrency(self.account, service.template)
-        return StackChange(found, creates=stack is None, _service=service)
+        return StackChange(found, creates=stack is None, service=service)
 
     def apply(self, change: StackChange, announce: Callable[[str], None]) -> None:
         """Deploy a change, and wait until CloudFormation is done.
@@ -136,17 +137,17 @@ class Stack:
         """
         last = self._events(1)
         try:
-            change._service.deploy(announce)  # noqa: SLF001  a field of the same module
+            change.service.deploy(announce)
         except osls.OslsFailedError as error:
-            stack = self._find()
+            state = (self._find() or {"StackStatus": ""})["StackStatus"]
+            self._check_busy(state)
             if reasons := self._reasons(last[0]["EventId"] if last else None):
                 raise StackFailedError(
                     f"CloudFormation could not {'create' if change.creates else 'change'}"
                     f" {self.stage.stack}: {'; '.join(reasons)}",
                     hint="it has put back what was there before; mend the cause, and deploy again",
                 ) from error
-            if stack is not None:
-                self._check_state(stack["StackStatus"])
+            self._check_state(state)
             raise
 
     def outputs(self) -> StackOutputs:
@@ -178,8 +179,7 @@ class Stack:
         stack = self._find()
         if stack is None:
             return False
-        if stack["StackStatus"].endswith("_IN_PROGRESS"):
-            self._check_state(stack["StackStatus"])
+        self._check_busy(stack["StackStatus"])
         last = self._events(1)
         for each in stack.get("Outputs", ()):
             if each["OutputKey"] == "ServerlessDeploymentBucketName":
@@ -213,12 +213,16 @@ class Stack:
         # botocore leaves a template that is not JSON a string; osls deploys JSON.
         return body if isinstance(body, dict) else {}
 
-    def _check_state(self, status: str) -> None:
-        name = self.stage.stack
+    def _check_busy(self, status: str) -> None:
         if status.endswith("_IN_PROGRESS"):
             raise StackBusyError(
-                f"CloudFormation is at work on {name} ({status})", hint="wait for the other deploy to end"
+                f"CloudFormation is at work on {self.stage.stack} ({status})",
+                hint="wait for the other deploy to end",
             )
+
+    def _check_state(self, status: str) -> None:
+        name = self.stage.stack
+        self._check_busy(status)
         if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
             raise StackBrokenError(
                 f"{name} was never deployed to its end ({status})",
@@ -229,19 +233,6 @@ class Stack:
                 f"CloudFormation could not put {name} back to what it was ({status})",
                 hint=f"aws cloudformation continue-update-rollback --stack-name {name}",
             )
-
-    def _check_names(self, template: Mapping[str, Any]) -> None:
-        names = [
-            resource.get("Properties", {}).get("FunctionName")
-            for resource in template["Resources"].values()
-            if resource["Type"] == "AWS::Lambda::Function"
-        ]
-        for name in (self.stage.api, self.stage.migrate):
-            if name not in names:
-                raise osls.ServerlessYmlError(
-                    f"serverless.yml has no function {name}",
-                    hint="its `service` is the project's, and its functions are `api` and `migrate`",
-                )
 
     def _events(self, most: int) -> list[StackEventTypeDef]:
         """Return the stack's events, the newest first; none where there is no stack."""
