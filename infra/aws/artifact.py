@@ -95,7 +95,8 @@ def _build(project: Project, contents: Contents, building: Path) -> None:
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
     try:
-        for name, source in contents.lay_out(project.root, project.root / ".bough", own).items():
+        layout = contents.lay_out(project.root, project.root / ".bough", own)
+        for name, source in layout.entries().items():
             target = building / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)

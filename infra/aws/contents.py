@@ -22,13 +22,10 @@ if TYPE_CHECKING:
     from infra.config import Project
 
 #: Changes when equal inputs would give another artifact.
-_LAYOUT: Final = "2"
+_LAYOUT: Final = "3"
 
 #: What `api/handler.py` imports; shipped where the project's own lock lacks it.
 HANDLER_REQUIREMENTS: Final = ("mangum", "snapshot-restore-py")
-
-#: The dependency group that the migration function has besides what the API has.
-MIGRATE_GROUP: Final = "migrate"
 
 _BUILD_MODULE: Final = '''\
 """What this artifact was built from. Generated when it was packaged."""
@@ -45,6 +42,23 @@ class Kind(StrEnum):
 
     API = "api"
     MIGRATE = "migrate"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """An artifact's files, in two folders.
+
+    Args:
+        installed: The dependencies' folder, kept between builds.
+        own: The folder of what else there is; where both have a file it is this one that ships.
+    """
+
+    installed: Path
+    own: Path
+
+    def entries(self) -> dict[str, Path]:
+        """Return every file: path inside the artifact to path on disk."""
+        return files_below(self.installed) | files_below(self.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +107,13 @@ class Contents:
         }
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
-    def lay_out(self, root: Path, cache: Path, own: Path) -> dict[str, Path]:
-        """Return every file of the artifact: path inside it to path on disk, sorted.
+    def lay_out(self, root: Path, cache: Path, own: Path) -> Layout:
+        """Put all files of the artifact into two folders.
 
         Args:
             root: The project's folder.
             cache: Where installed dependencies are kept between builds.
-            own: An empty folder, for everything else that is returned.
+            own: An empty folder, for everything else.
 
         Raises:
             DependenciesError: As `dependencies.installed`.
@@ -120,7 +134,7 @@ class Contents:
             (own / sources.BUILD_MODULE).write_text(self.build_module, encoding="utf-8")
         if self.compiler is not None:
             compile_folder(own, self.compiler.executable)
-        return dict(sorted((_files(installed) | _files(own)).items()))
+        return Layout(installed, own)
 
 
 def contents_of(project: Project, target: Target, kind: Kind) -> Contents:
@@ -144,7 +158,7 @@ def contents_of(project: Project, target: Target, kind: Kind) -> Contents:
         ),
         lock=lock,
         extras=() if migrates else project.extras,
-        groups=(MIGRATE_GROUP,) if migrates else (),
+        groups=(sources.MIGRATE_GROUP,) if migrates else (),
         copied={name: metadata.version(name) for name in copied},
         revisions=revisions,
         target=target,
@@ -152,5 +166,6 @@ def contents_of(project: Project, target: Target, kind: Kind) -> Contents:
     )
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def files_below(folder: Path) -> dict[str, Path]:
+    """Return a folder's files: path relative to it to path on disk."""
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from infra.aws import elf
 from infra.aws.bytecode import compile_folder
 from infra.aws.distributions import RECORDS, normalized
 from infra.aws.sources import SKIPPED_FOLDERS, SKIPPED_SUFFIXES
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from infra.aws.target import Target
 
 #: Changes when the same lock would be laid out differently.
-_LAYOUT: Final = "1"
+_LAYOUT: Final = "2"
 
 #: Where wheels put scripts and C headers under `--target`.
 _TOP_LEVEL: Final = ("bin", "include", ".lock")
@@ -52,7 +53,8 @@ def installed(
     """Return a folder below `cache` with the dependencies of `[project]`, of its `extras` and of `groups`.
 
     The wheels come from uv's cache where it has them, so that this works offline; the folder is
-    made once per lock, choice, target and compiler. Earlier folders of the choice and target are removed.
+    made once per lock, choice, target and compiler. Earlier ones of the choice and target are removed,
+    and files that were put beside them by their name and a suffix.
 
     Raises:
         DependenciesError: There is no uv or no lock, or uv cannot install what it names: no wheel
@@ -75,7 +77,10 @@ def installed(
         if compiler is not None:
             compile_folder(building, compiler.executable)
         for earlier in cache.glob(f"{series}.*"):
-            shutil.rmtree(earlier)
+            if earlier.is_dir():
+                shutil.rmtree(earlier)
+            else:
+                earlier.unlink()
         building.rename(folder)
     return folder
 
@@ -101,7 +106,7 @@ def _install(root: Path, options: list[str], target: Target, lock: Path, folder:
 
 
 def _strip(folder: Path) -> None:
-    """Remove what nothing imports at run time, about a tenth of the bytes."""
+    """Remove what nothing reads at run time, about a third of the bytes."""
     for name in _TOP_LEVEL:
         path = folder / name
         if path.is_dir():
@@ -116,3 +121,12 @@ def _strip(folder: Path) -> None:
             file = Path(parent, name)
             if file.suffix in SKIPPED_SUFFIXES or (name in RECORDS and file.parent.suffix == ".dist-info"):
                 file.unlink()
+            elif ".so" in file.suffixes:
+                _shrink(file)
+
+
+def _shrink(file: Path) -> None:
+    """Leave out of a shared object what nothing reads at run time; see `without_sections`."""
+    content = file.read_bytes()
+    if elf.is_elf(content) and (smaller := elf.without_sections(content)) != content:
+        file.write_bytes(smaller)

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.aws.artifact import locked, translated
-from infra.aws.contents import Kind, contents_of
+from infra.aws.checks import check_secrets, check_size, check_target
+from infra.aws.contents import Kind, contents_of, files_below
 from infra.aws.zipping import write_zip
 from infra.local import own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.aws.contents import Contents
+    from infra.aws.contents import Contents, Layout
     from infra.aws.sources import Revisions
     from infra.aws.target import Target
     from infra.config import Project
@@ -81,6 +82,7 @@ def build_package(project: Project, folder: Path, *, target: Target, kind: Kind 
     dependencies are kept in the project's `.bough/`. One build of a project runs at a time; others wait.
 
     Raises:
+        SecretInPackageError, WrongTargetError, PackageTooLargeError: What would be in it must not ship.
         ArtifactError: A file cannot be read or written.
         DiskFullError: The disk is full.
         ConfigError, DependenciesError, DistributionMissingError, RevisionsError: The project is not fit to be
@@ -89,6 +91,7 @@ def build_package(project: Project, folder: Path, *, target: Target, kind: Kind 
     file = folder.resolve() / f"{kind}.zip"
     with translated(file):
         contents = contents_of(project, target, kind)
+        check_secrets(contents.files)
     with translated(file), locked(project):
         fingerprint = contents.fingerprint()
         record = file.with_suffix(".json")
@@ -118,9 +121,12 @@ def _build(project: Project, contents: Contents, file: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix=".package-", dir=cache) as temporary:
         own = Path(temporary, "own")
         own.mkdir()
-        entries = contents.lay_out(project.root, cache, own)
+        layout = contents.lay_out(project.root, cache, own)
+        entries = layout.entries()
+        check_target(entries, contents.target)
+        check_size(entries)
         with _replacing(file) as new:
-            write_zip(new, entries)
+            _write(new, layout)
         return {
             "service": project.service,
             "handler": contents.handler,
@@ -133,6 +139,19 @@ def _build(project: Project, contents: Contents, file: Path) -> dict[str, Any]:
             "unzipped": sum(path.stat().st_size for path in entries.values()),
             "compiled_by": contents.compiler.version if contents.compiler else None,
         }
+
+
+def _write(file: Path, layout: Layout) -> None:
+    """Write the zip; the dependencies, which change seldom, are compressed once."""
+    installed, own = files_below(layout.installed), files_below(layout.own)
+    if installed.keys() & own.keys():
+        write_zip(file, installed | own)
+        return
+    begun = layout.installed.with_name(f"{layout.installed.name}.zip")
+    if not begun.is_file():
+        with _replacing(begun) as new:
+            write_zip(new, installed)
+    write_zip(file, own, begun=begun)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,12 @@ KIT_API: Final = Path(__file__).resolve().parents[2] / "api"
 
 #: Folders and files that nothing imports at run time.
 SKIPPED_FOLDERS: Final = frozenset({"__pycache__", "tests"})
-SKIPPED_SUFFIXES: Final = frozenset({".pyc", ".pyi", ".c", ".h", ".pyx", ".pxd"})
+SKIPPED_SUFFIXES: Final = frozenset(
+    {".pyc", ".pyi", ".c", ".h", ".cc", ".cpp", ".hpp", ".pyx", ".pxd", ".pxi"},
+)
+
+#: The dependency group that the migration function has besides what the API has.
+MIGRATE_GROUP: Final = "migrate"
 
 #: What migrates the database from inside AWS; it ships with the whole of `infra`.
 MIGRATION_HANDLER: Final = "infra.migrate.function.handler"
@@ -93,7 +99,7 @@ def migration_files(project: Project) -> dict[str, Path]:
     the pyproject.toml that says how revisions are applied.
 
     Raises:
-        ConfigError: As `own_files`, or the project has no migrations.
+        ConfigError: As `own_files`, or the project has no migrations, or not what applies them.
     """
     migrations = project.root / project.migrations
     if not migrations.is_dir():
@@ -101,12 +107,18 @@ def migration_files(project: Project) -> dict[str, Path]:
             f"there is no folder {project.migrations} in {project.root}",
             hint="make the first revision with: bough migrate new",
         )
+    pyproject = project.root / "pyproject.toml"
+    if MIGRATE_GROUP not in tomllib.loads(pyproject.read_text(encoding="utf-8")).get("dependency-groups", {}):
+        raise ConfigError(
+            f"{pyproject} has no dependency group {MIGRATE_GROUP!r}, which the function that migrates needs",
+            hint=f"add it with: uv add --group {MIGRATE_GROUP} alembic psutil 'psycopg[binary]'",
+        )
     files = dict(_tree(KIT_API / "database", "api/database"))
     files["api/__init__.py"] = KIT_API / "__init__.py"
     files |= own_files(project)
     files |= _tree(KIT_API.parent / "infra", "infra")
     files |= _tree(migrations, project.migrations)
-    files["pyproject.toml"] = project.root / "pyproject.toml"
+    files["pyproject.toml"] = pyproject
     return dict(sorted(files.items()))
 
 

@@ -54,6 +54,17 @@ class Target:
         """What uv installs wheels for, such as `aarch64-manylinux_2_28`."""
         return f"{_MACHINES[self.architecture]}-{self.system}"
 
+    @property
+    def is_lambda(self) -> bool:
+        """Whether Lambda could run it: what is built for a developer's Mac it could not."""
+        return self.system == LAMBDA
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether this machine has the processor and the system; a Python for it is another question."""
+        here = Target.this_machine()
+        return (self.architecture, self.system) == (here.architecture, here.system)
+
     def __str__(self) -> str:
         """Name it in few words."""
         return f"{self.runtime} on {self.architecture}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from typing import TYPE_CHECKING, Final
 
@@ -22,17 +23,20 @@ _UNIX: Final = 3
 _LEVEL: Final = 6
 
 
-def write_zip(file: Path, entries: Mapping[str, Path]) -> None:
+def write_zip(file: Path, entries: Mapping[str, Path], *, begun: Path | None = None) -> None:
     """Write a zip.
 
     Args:
         file: Where; it is written over.
         entries: Name inside the zip to path on disk.
+        begun: A zip that this function wrote, whose entries come first: they are not compressed again.
 
     Raises:
         OSError: The disk is full, or a file cannot be read.
     """
-    with zipfile.ZipFile(file, "w") as archive:
+    if begun is not None:
+        shutil.copyfile(begun, file)
+    with zipfile.ZipFile(file, "w" if begun is None else "a") as archive:
         for name, path in sorted(entries.items()):
             entry = zipfile.ZipInfo(name, _DATE)
             entry.create_system = _UNIX

@@ -6,10 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from infra.aws.target import Target
 from tests.support.function_hosts import served
 
 SHOP = Path(__file__).parents[1] / "projects" / "plain_fastapi"
@@ -33,13 +35,17 @@ class TestPackage:
     """`bough package`."""
 
     @pytest.mark.asyncio
-    async def test_makes_a_folder_that_serves_the_app(self, shop: Path, tmp_path: Path) -> None:
+    async def test_makes_a_zip_that_serves_the_app(self, shop: Path, tmp_path: Path) -> None:
         """Naming `app` is enough: JSON, bodies, binary answers and errors work as in development."""
-        done = bough(shop, "package", "--folder", str(tmp_path / "artifact"), "-o", "json")
+        here = Target.this_machine()
+        target = ("--runtime", here.runtime, "--architecture", here.architecture)
+        done = bough(shop, "package", *target, "-o", "json")
         assert done.returncode == 0, done.stderr
         built = json.loads(done.stdout)
-        assert (built["artifact"], built["head"]) == (str(tmp_path / "artifact"), None)
-        async with served(Path(built["artifact"]), built["handler"]) as it:
+        assert (built["artifact"], built["head"]) == (str(shop / "dist/api.zip"), None)
+        with zipfile.ZipFile(built["artifact"]) as archive:
+            archive.extractall(tmp_path / "task")
+        async with served(tmp_path / "task", built["handler"]) as it:
             item = await it.client.get("/items/a%20b", params={"size": 3})
             made = await it.client.post("/items", json={"name": "é"})
             picture = await it.client.get("/picture")

@@ -42,3 +42,17 @@ class TestWriteZip:
             entry = archive.getinfo("private.py")
         assert (entry.create_system, oct(entry.external_attr >> 16)) == (3, "0o100644")
         assert (entry.date_time, entry.compress_type) == ((1980, 1, 1, 0, 0, 0), zipfile.ZIP_DEFLATED)
+
+    def test_goes_on_with_a_zip_that_was_begun(self, tmp_path: Path) -> None:
+        """What is in it comes first, as it is; the zip itself stays as it was."""
+        for name in "abc":
+            (tmp_path / name).write_text(name * 100)
+        write_zip(tmp_path / "begun.zip", {"b": tmp_path / "b"})
+        before = (tmp_path / "begun.zip").read_bytes()
+        write_zip(
+            tmp_path / "it.zip", {"a": tmp_path / "a", "c": tmp_path / "c"}, begun=tmp_path / "begun.zip"
+        )
+        with zipfile.ZipFile(tmp_path / "it.zip") as archive:
+            assert archive.namelist() == ["b", "a", "c"]
+            assert archive.testzip() is None
+        assert (tmp_path / "begun.zip").read_bytes() == before
