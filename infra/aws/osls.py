@@ -27,6 +27,8 @@ VERSION: Final = "4.3.1"
 _INSTALL: Final = f"npm install --save-dev osls@{VERSION}"
 #: It refuses a link to one.
 _CONFIG: Final = "serverless.yml"
+#: What serverless.yml names.
+_ARTIFACTS: Final = ("api.zip", "api.json", "migrate.zip", "migrate.json")
 #: What it names its files; `naming.js` of the package.
 _TEMPLATE: Final = "cloudformation-template-update-stack.json"
 #: The oldest Node.js of each line that it runs on; `engines` of its package.json.
@@ -47,6 +49,12 @@ class ServerlessYmlError(ConfigError):
     """`serverless.yml` is missing or wrong; the message holds osls's own words."""
 
     code: ClassVar[str] = "SERVERLESS_YML_INVALID"
+
+
+class NotPackagedError(ConfigError):
+    """There is no artifact to deploy."""
+
+    code: ClassVar[str] = "NOT_PACKAGED"
 
 
 class OslsFailedError(InfraError):
@@ -113,10 +121,13 @@ def package(root: Path, account: Account, stage: Stage, dist: Path) -> Service:
 
     Raises:
         OslsMissingError: There is no osls, or no Node.js that runs it.
+        NotPackagedError: There are no artifacts.
         ServerlessYmlError: osls does not accept what it says.
     """
     if not (root / _CONFIG).is_file():
         raise ServerlessYmlError(f"there is no {_CONFIG} in {root}", hint="copy the kit's")
+    if missing := [name for name in _ARTIFACTS if not (dist / name).is_file()]:
+        raise NotPackagedError(f"there is no {missing[0]} in {dist}", hint="bough package")
     program = _find(root)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"BOUGH_SERVICE": stage.service, "BOUGH_DIST": str(dist.resolve())}

@@ -107,7 +107,7 @@ class Stack:
             None where the deployed template is the same, but for the code of its functions.
 
         Raises:
-            OslsMissingError, ServerlessYmlError: There is no template.
+            OslsMissingError, NotPackagedError, ServerlessYmlError: There is no template.
             StackBusyError, StackBrokenError: Nothing can be deployed to the stack as it is.
             ConcurrencyError: AWS would refuse the reserved concurrency.
         """

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,15 @@ def shop(stage: str = "production") -> Stage:
 
 def offline_account(region: str = "eu-central-1") -> Account:
     """An account that nobody has asked for; whoever does has no way to it."""
-    session = boto3.Session("nobody", "of-no-use", region_name=region)
-    return Account("123456789012", region, "aws", "arn:aws:iam::123456789012:user/nobody", None, session)
+    return Account(
+        "123456789012", region, "aws", "arn:aws:iam::123456789012:user/nobody", None, _session(region)
+    )
+
+
+@cache
+def _session(region: str) -> boto3.Session:
+    """One for all: each reads the services' models anew."""
+    return boto3.Session("nobody", "of-no-use", region_name=region)
 
 
 def make_artifacts(folder: Path, *, runtime: str = "python3.13", architecture: str = "arm64") -> Path:
