@@ -114,7 +114,8 @@ def migration_files(project: Project) -> dict[str, Path]:
             hint=f"add it with: uv add --group {MIGRATE_GROUP} alembic psutil 'psycopg[binary]'",
         )
     files = dict(_tree(KIT_API / "database", "api/database"))
-    files["api/__init__.py"] = KIT_API / "__init__.py"
+    for name in ("__init__.py", "parameters.py"):
+        files[f"api/{name}"] = KIT_API / name
     files |= own_files(project)
     files |= _tree(KIT_API.parent / "infra", "infra")
     files |= _tree(migrations, project.migrations)
