@@ -106,7 +106,7 @@ def execute(steps: Sequence[Step], notify: Callable[[Progress], None]) -> None:
                         done.append(step)
                         notify(Progress(step, StepState.DONE, seconds, future.result()))
         except KeyboardInterrupt as interrupt:
-            done += _finished(running)
+            done += _finished(running, notify)
             failure = interrupt
     if failure is not None:
         _undo(done, notify)
@@ -130,13 +130,21 @@ def _ready(waiting: Sequence[Step], done: Sequence[Step]) -> list[Step]:
     return [step for step in waiting if keys.issuperset(step.after)]
 
 
-def _finished(running: dict[Future[str | None], tuple[Step, float]]) -> list[Step]:
+def _finished(
+    running: dict[Future[str | None], tuple[Step, float]], notify: Callable[[Progress], None]
+) -> list[Step]:
     """Wait for what runs, cut short where it can be; return the steps that were done all the same."""
     for step, _ in running.values():
         if step.stop is not None:
             step.stop()
     wait(running)
-    return [step for future, (step, _) in running.items() if future.exception() is None]
+    done = []
+    for future, (step, started) in running.items():
+        if (error := future.exception()) is None:
+            done.append(step)
+        else:
+            notify(Progress(step, StepState.FAILED, time.monotonic() - started, str(error)))
+    return done
 
 
 def _undo(done: Sequence[Step], notify: Callable[[Progress], None]) -> None:

@@ -11,6 +11,7 @@ from infra.errors import InfraError
 from scripts import (
     branch,
     config_command,
+    deploy,
     doctor,
     env,
     help_topics,
@@ -34,6 +35,7 @@ app.command()(up.down)
 app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(package.package)
+app.command()(deploy.deploy)
 app.command()(seed.seed)
 app.command()(link.link)
 app.command()(link.unlink)

@@ -1,4 +1,4 @@
-"""What a rehearsal leaves in GitHub Actions: annotations, the step's summary, outputs, a comment."""
+"""What commands leave in GitHub Actions: annotations, the step's summary, outputs, a rehearsal's comment."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from infra.migrate import report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from infra.migrate.rehearsal.results import Rehearsal
 
 _COMMENT: Final = "bough-rehearsal-comment.md"
@@ -41,7 +43,33 @@ def publish(rehearsal: Rehearsal, root: Path, page: Path | None) -> None:
     if page is not None:
         outputs["report"] = str(page.resolve())
     _append("GITHUB_STEP_SUMMARY", report.markdown(rehearsal, root))
+    put_out(outputs)
+
+
+def put_out(outputs: Mapping[str, str]) -> None:
+    """Set the step's outputs; each value is one line."""
     _append("GITHUB_OUTPUT", "".join(f"{name}={value}\n" for name, value in outputs.items()))
+
+
+def summarise(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    """Add a heading and a table of two columns to the step's summary."""
+    cells = (f"| {name} | {_cell(value)} |\n" for name, value in rows)
+    _append("GITHUB_STEP_SUMMARY", f"### {title}\n\n| | |\n|---|---|\n{''.join(cells)}\n")
+
+
+def error(title: str, message: str) -> None:
+    """Annotate the run with an error."""
+    sys.stderr.write(f"::error title={_escaped(title)}::{_escaped(message)}\n")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def _escaped(text: str) -> str:
+    """Escape text for a workflow command, where a title ends at a comma or a colon."""
+    pairs = {"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"}
+    return "".join(pairs.get(each, each) for each in text)
 
 
 def _append(variable: str, text: str) -> None:

@@ -51,10 +51,12 @@ class Canary:
     Args:
         share: Of the requests, between 0 and 1, that the new version gets at first.
         length: How long it is watched before it gets them all.
+        tick: Seconds between two looks.
     """
 
     share: float
     length: timedelta
+    tick: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Watch:
     traffic: Callable[[], tuple[Traffic, Traffic]]
     probe: Callable[[], str | None]
     announce: Callable[[str], None]
-    tick: float = 10.0
+    tick: float
 
     def through(self, length: timedelta, stopped: threading.Event) -> str:
         """Watch until the time is over; return what was seen.
