@@ -55,6 +55,8 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
     _add_middleware(app, settings)
 
     serve(app, health.router, RESOURCES)
+    # Named and not imported: only an event that is no request pays for it.
+    app.state.on_event = "api.events:handle"
     return app
 
 

@@ -21,6 +21,7 @@ import re
 import sys
 from functools import partial, reduce
 from http import HTTPStatus
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
 from mangum import Mangum
@@ -40,7 +41,7 @@ _HOST: Final = re.compile(r"[^:]*(:[0-9]{1,5})?")
 
 
 class EventNotHttpError(Exception):
-    """The event is neither an HTTP request nor a warm-up.
+    """The event is neither an HTTP request nor a warm-up, and unknown to the application.
 
     Raised and not answered, so that Lambda counts an error, and so that a queue or a schedule that was
     connected by mistake keeps its messages.
@@ -254,13 +255,21 @@ _answer, _refuse = _mangum(Edge(_app)), _mangum(_refuse_host)
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Answer one invocation: an HTTP request in its kind's form, a warm-up with `WARM`.
 
+    For other events the application's `state.on_event` may name a `module:function`: called with event
+    and context, it returns what to await for the invocation's result, or `None` where it knows no such event.
+
     Raises:
-        EventNotHttpError: The event is neither; under Lambda's runtime client its own fault with this name.
+        EventNotHttpError: It is none of these; under Lambda's runtime client its own fault with this name.
     """
     if not _is_http(event):
         if _is_warm_up(event):
             return dict(WARM)
-        raise _not_http(event)
+        on_event = getattr(getattr(_app, "state", None), "on_event", None)
+        work = resolve_name(on_event)(event, context) if on_event else None
+        if work is None:
+            raise _not_http(event)
+        result: dict[str, Any] = _loop.run_until_complete(work)
+        return result
     # Again, because code that calls asyncio.run() leaves no current loop behind.
     asyncio.set_event_loop(_loop)
     if not _host_is_sound(event):

@@ -24,7 +24,7 @@ COUNTED_STATUS: Final = "bough.counted_status"
 
 #: By version only what a release is judged by: CloudWatch charges for each metric of each version.
 _BY_VERSION: Final = frozenset({"Requests", SERVER_ERRORS, "Duration"})
-_UNITS: Final = {"Duration": "Milliseconds", "DatabaseTime": "Milliseconds"}
+_UNITS: Final = dict.fromkeys(("Duration", "DatabaseTime", "JobDuration"), "Milliseconds")
 
 
 def embedded(context: LambdaContext, values: Mapping[str, float]) -> dict[str, Any]:

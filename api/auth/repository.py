@@ -168,6 +168,17 @@ async def delete_families(session: WriteSession, user: UUID, *, only_expired: bo
     await session.execute(statement)
 
 
+async def delete_expired_families(session: WriteSession, at_once: int) -> None:
+    """End some logins that have expired, passing over those in use."""
+    old = (
+        select(RefreshTokenFamily.id)
+        .where(RefreshTokenFamily.expires_at <= func.now())
+        .limit(at_once)
+        .with_for_update(skip_locked=True)
+    )
+    await session.execute(delete(RefreshTokenFamily).where(RefreshTokenFamily.id.in_(old)))
+
+
 async def count_attempt(
     session: WriteSession, keys: Sequence[bytes], window: timedelta
 ) -> list[tuple[bytes, int, float]]:
@@ -208,12 +219,14 @@ async def forgive_attempts(session: WriteSession, account: bytes, address: bytes
     )
 
 
-async def delete_old_attempts(session: WriteSession, window: timedelta) -> None:
+async def delete_old_attempts(
+    session: WriteSession, window: timedelta, at_once: int = _CLEARED_AT_ONCE
+) -> None:
     """Delete some counts whose window is over, passing over those in use."""
     old = (
         select(LoginAttempts.key)
         .where(LoginAttempts.window_started_at <= func.now() - window)
-        .limit(_CLEARED_AT_ONCE)
+        .limit(at_once)
         .with_for_update(skip_locked=True)
     )
     await session.execute(delete(LoginAttempts).where(LoginAttempts.key.in_(old)))

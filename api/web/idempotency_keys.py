@@ -13,6 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.database.base import Base
 
 if TYPE_CHECKING:
+    from sqlalchemy import Delete
+
     from api.database.session import ReadSession, WriteSession
 
 #: How long a key is kept at least.
@@ -65,14 +67,7 @@ async def find(session: ReadSession, user_id: UUID, key: str) -> IdempotencyKey 
 
 async def store(session: WriteSession, user_id: UUID, key: str, body: bytes) -> None:
     """Keep the response beside its key; the same statement clears some old keys away."""
-    old = (
-        select(IdempotencyKey.user_id, IdempotencyKey.key)
-        .where(IdempotencyKey.created_at <= func.now() - KEPT_FOR)
-        .limit(_CLEARED_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-    of_a_key = tuple_(IdempotencyKey.user_id, IdempotencyKey.key)
-    cleared = delete(IdempotencyKey).where(of_a_key.in_(old)).returning(IdempotencyKey.key).cte("cleared")
+    cleared = _deletion(_CLEARED_AT_ONCE).returning(IdempotencyKey.key).cte("cleared")
     statement = (
         update(IdempotencyKey)
         .where(IdempotencyKey.user_id == user_id, IdempotencyKey.key == key)
@@ -80,3 +75,18 @@ async def store(session: WriteSession, user_id: UUID, key: str, body: bytes) -> 
         .execution_options(synchronize_session=False)
     )
     await session.execute(statement.add_cte(cleared))
+
+
+async def delete_old(session: WriteSession, at_once: int) -> None:
+    """Delete some keys that are kept no longer, passing over those in use."""
+    await session.execute(_deletion(at_once))
+
+
+def _deletion(at_once: int) -> Delete:
+    old = (
+        select(IdempotencyKey.user_id, IdempotencyKey.key)
+        .where(IdempotencyKey.created_at <= func.now() - KEPT_FOR)
+        .limit(at_once)
+        .with_for_update(skip_locked=True)
+    )
+    return delete(IdempotencyKey).where(tuple_(IdempotencyKey.user_id, IdempotencyKey.key).in_(old))

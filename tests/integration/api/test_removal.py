@@ -29,7 +29,7 @@ def without(root: Path, *resources: str) -> Path:
     shutil.copytree(REPOSITORY / "api", root / "api", ignore=shutil.ignore_patterns("__pycache__"))
     for resource in resources:
         shutil.rmtree(root / "api" / resource)
-        for name in ("app.py", "models.py"):
+        for name in ("app.py", "models.py", "events.py"):
             file = root / "api" / name
             file.write_text(re.sub(rf"^.*\bapi\.{resource}\b.*\n", "", file.read_text(), flags=re.MULTILINE))
     return root
