@@ -175,7 +175,9 @@ class TestConcurrentRequests:
             two = asyncio.create_task(send(client, ada, order(*pair), KEY))
             await until_waiting(administrator, "INSERT INTO idempotency_keys")
             if not first_commits:
-                administrator.execute("SELECT pg_terminate_backend(pid)" + WAITING, ["SELECT accounts.id%"])
+                administrator.execute(
+                    "SELECT pg_terminate_backend(pid)" + WAITING, ["%*/ SELECT accounts.id%"]
+                )
                 await one
             holder.rollback()
             statuses = [response.status_code for response in await asyncio.gather(one, two)]
@@ -238,5 +240,5 @@ class TestExpiry:
 async def until_waiting(administrator: psycopg.Connection, beginning: str) -> None:
     """Wait until a statement that begins so waits for a lock."""
     async with asyncio.timeout(5):
-        while not administrator.execute("SELECT" + WAITING, [beginning + "%"]).fetchall():  # noqa: ASYNC110
+        while not administrator.execute("SELECT" + WAITING, [f"%*/ {beginning}%"]).fetchall():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
