@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from infra.errors import InfraError
 from infra.local import lock_file
+from infra.local.aws.function_urls import FunctionUrls
 from infra.local.aws.moto_server import MotoServer
+from infra.local.aws.runner import FromThreads, Runner
 from infra.local.own_folder import write_private
 
 if TYPE_CHECKING:
@@ -52,13 +54,19 @@ async def _serve(folder: Path) -> None:
     ending = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, ending.set)
-    with MotoServer() as server:
+    runner = Runner(folder)
+    urls = FunctionUrls(runner)
+    with MotoServer(FromThreads(runner, urls, asyncio.get_running_loop())) as server:
+        await runner.start(server.endpoint)
         write_private(folder / "address.json", json.dumps({"base_url": server.endpoint, "pid": os.getpid()}))
         ended = asyncio.create_task(ending.wait())
         gone = asyncio.create_task(_deleted(folder / "lock"))
         await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         ended.cancel()
+        # First of all, so that threads that wait for a function get their answer.
+        await runner.stop()
+        await urls.stop()
 
 
 async def _deleted(lock: Path) -> None:

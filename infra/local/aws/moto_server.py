@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Self
 
@@ -13,32 +14,52 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from infra.local import ports
-from infra.local.aws import moto_cloudformation, moto_preconditions
+from infra.local.aws import moto_cloudwatch, moto_lambda
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from flask import Flask
+    from moto.backends import SERVICE_NAMES
+
+    from infra.local.aws.runner import FromThreads
+
 
 class MotoServer:
-    """Serves while it is entered."""
+    """Serves while it is entered.
 
-    def __init__(self) -> None:
-        """Mend moto; listen only once entered."""
-        moto_cloudformation.mend()
-        moto_preconditions.mend()
+    Args:
+        runner: Runs the functions.
+    """
+
+    def __init__(self, runner: FromThreads) -> None:
+        """Take a port; answer only once entered."""
+        # Lambda's own limit is enforced only where an account's is named.
+        os.environ["MOTO_LAMBDA_CONCURRENCY_QUOTA"] = str(moto_lambda.CONCURRENCY)
         self._server = make_server(
             ports.LOOPBACK,
             0,
-            DomainDispatcherApplication(create_backend_app),
+            DomainDispatcherApplication(self._service),
             threaded=True,
             request_handler=MotoRequestHandler,
         )
+        moto_lambda.mend(runner)
+        moto_cloudwatch.mend()
         self._thread = threading.Thread(target=self._server.serve_forever, name="moto", daemon=True)
 
     @property
     def endpoint(self) -> str:
         """The base URL of all services."""
         return f"http://{ports.LOOPBACK}:{self._server.server_port}"
+
+    def _service(self, name: SERVICE_NAMES) -> Flask:
+        """Return what answers a service's requests, when the first one comes."""
+        if name == "cloudformation":
+            # Not before: it brings all of moto along, which takes seconds.
+            from infra.local.aws import moto_cloudformation  # noqa: PLC0415  see above
+
+            moto_cloudformation.mend(self.endpoint)
+        return create_backend_app(name)
 
     def __enter__(self) -> Self:
         """Answer requests."""
