@@ -15,6 +15,7 @@ from scripts import (
     doctor,
     env,
     help_topics,
+    init,
     link,
     migrate,
     output,
@@ -37,6 +38,8 @@ app.command()(doctor.doctor)
 app.command()(package.package)
 app.command()(deploy.deploy)
 app.command()(seed.seed)
+app.command()(init.init)
+app.command()(init.update)
 app.command()(link.link)
 app.command()(link.unlink)
 app.command("help")(help_topics.help_)

@@ -34,4 +34,4 @@ def test_user_is_known_before_the_transaction_begins() -> None:
                 is_early = names.index(user) < names.index("write_session")
                 (early if is_early else late).append(route.name)
     assert late == [], "in these routes, name the user before the session"
-    assert "create_post" in early
+    assert "update_profile" in early
