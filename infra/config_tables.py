@@ -117,9 +117,11 @@ class StageSettings:
 
     Args:
         branch: Id or name of the database branch that it works on; without it the default branch.
+        kms_alias: Of the key that encrypts its parameters; AWS's own key for parameters without it.
     """
 
     branch: str | None = None
+    kms_alias: str = "alias/aws/ssm"
 
 
 DEFAULT_STAGES: Final[Mapping[str, StageSettings]] = {"production": StageSettings()}
@@ -142,6 +144,7 @@ _FORMS: Final = {
     ("aws", "account"): (re.compile(r"[0-9]{12}"), "an account's twelve digits, as a string"),
     ("aws", "service"): (SERVICE_NAME, "lower-case letters, digits and dashes, 32 at most"),
     ("aws", "runtime"): (re.compile(r"python3\.1[1-4]"), "python3.11, python3.12, python3.13 or python3.14"),
+    ("stages", "kms_alias"): (re.compile(r"alias/[A-Za-z0-9/_-]+"), "a key's alias, such as alias/shop"),
     ("aws", "architecture"): (re.compile(r"arm64|x86_64"), "arm64 or x86_64"),
 }
 
@@ -190,6 +193,8 @@ def read_stages(file: Path, value: object) -> Mapping[str, StageSettings]:
         if not isinstance(table, dict):
             raise ConfigError(f"[tool.bough.stages.{name}] in {file} must be a table, not {kind(table)}")
         _check_table(file, f"tool.bough.stages.{name}", table, StageSettings)
+        for key, given in table.items():
+            _check_form(file, "stages", key, given)
     return {name: StageSettings(**table) for name, table in value.items()} or DEFAULT_STAGES
 
 

@@ -130,7 +130,11 @@ def package(root: Path, account: Account, stage: Stage, dist: Path) -> Service:
         raise NotPackagedError(f"there is no {missing[0]} in {dist}", hint="bough package")
     program = _find(root)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment |= {"BOUGH_SERVICE": stage.service, "BOUGH_DIST": str(dist.resolve())}
+    environment |= {
+        "BOUGH_SERVICE": stage.service,
+        "BOUGH_DIST": str(dist.resolve()),
+        "BOUGH_KMS_ALIAS": stage.settings.kms_alias,
+    }
     # Milliseconds between its looks at CloudFormation, which are 5 s otherwise.
     environment |= {"SLS_AWS_MONITORING_FREQUENCY": "1000", "NODE_NO_WARNINGS": "1", **account.environment()}
     folder = Path(tempfile.mkdtemp(prefix="bough-osls-"))

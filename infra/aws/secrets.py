@@ -96,7 +96,11 @@ class Secrets:
             if replace:
                 # Without tags: AWS refuses them with Overwrite, and they are there.
                 return self._account.parameters.put_parameter(
-                    Name=parameter, Value=value, Type="SecureString", Overwrite=True
+                    Name=parameter,
+                    Value=value,
+                    Type="SecureString",
+                    KeyId=self._stage.settings.kms_alias,
+                    Overwrite=True,
                 )["Version"]
         raise SecretExistsError(f"{name} is set already ({parameter})")
 
@@ -106,6 +110,7 @@ class Secrets:
             Name=parameter,
             Value=value,
             Type="SecureString",
+            KeyId=self._stage.settings.kms_alias,
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
         )
         return answer["Version"]

@@ -33,6 +33,8 @@ RIGHTS = {
     "s3:DownloadFile": {"s3:GetObject"},
     "s3:HeadObject": {"s3:GetObject", "s3:ListBucket"},
     "s3:ListObjectVersions": {"s3:ListBucketVersions"},
+    # With tags.
+    "ssm:PutParameter": {"ssm:AddTagsToResource", "ssm:PutParameter"},
 }
 
 #: What osls asks while it deploys (its `lib/plugins/aws/deploy` and `lib`), and signed requests.

@@ -121,6 +121,7 @@ class TestLoadProject:
             ("[tool.bough]\nstages = 1", r"\[tool.bough.stages\] in .* must be a table, not an integer"),
             ("[tool.bough.stages]\nlive = 1", r"stages.live\] in .* must be a table, not an integer"),
             ("[tool.bough.stages.Live]", "'Live' is no name of a stage"),
+            ('[tool.bough.stages.live]\nkms_alias = "shop"', "kms_alias in .* must be a key's alias"),
             ("[tool.bough.stages.live]\nbranch = 1", r"stages.live\] branch in .* must be a string"),
             ('[tool.bough.stages.live]\nbranc = "a"', r"stages.live\] in .* has no key 'branc'"),
         ],

@@ -57,8 +57,8 @@ class TestPut:
     def test_sends_tags_only_where_it_does_not_overwrite(self, secrets: Secrets, account: Account) -> None:
         """AWS refuses both together."""
         name, tags = "/bough/shop/stubbed/api/KEY", [("bough:service", "shop"), ("bough:stage", "stubbed")]
-        base = {"Name": name, "Value": "v", "Type": "SecureString"}
-        stage = Stage("shop", "stubbed", StageSettings())
+        base = {"Name": name, "Value": "v", "Type": "SecureString", "KeyId": "alias/shop"}
+        stage = Stage("shop", "stubbed", StageSettings(kms_alias="alias/shop"))
         with Stubber(account.parameters) as stub:
             tagged = {**base, "Tags": [{"Key": key, "Value": value} for key, value in tags]}
             stub.add_client_error("put_parameter", "ParameterAlreadyExists", expected_params=tagged)

@@ -13,6 +13,8 @@ import pytest
 
 from api.metrics import NAMESPACE, SERVER_ERRORS
 from infra.aws import osls
+from infra.aws.stage import Stage
+from infra.config_tables import StageSettings
 from tests.support.iam_policies import actions, allows
 from tests.support.stacks import (
     LOOPBACK_ONLY,
@@ -51,7 +53,8 @@ def compiled(folder: Path, parameters: Mapping[str, str] | None = None) -> Templ
         patch.setenv("NODE_OPTIONS", f"--require {LOOPBACK_ONLY}")
         patch.setenv("REFUSED_CONNECTIONS", str(refused))
         patch.setenv("DATABASE_URL", "postgresql://shop:not-to-be-found@db.example.com/shop")
-        service = osls.package(root, offline_account(), shop(), make_artifacts(folder / "dist"))
+        stage = Stage("shop", "production", StageSettings(kms_alias="alias/shop"))
+        service = osls.package(root, offline_account(), stage, make_artifacts(folder / "dist"))
     assert not refused.exists()
     return json.loads(json.dumps(service.template))
 
@@ -143,7 +146,7 @@ class TestRoles:
             context = {
                 "kms:ViaService": "ssm.eu-central-1.amazonaws.com",
                 "kms:EncryptionContext:PARAMETER_ARN": parameter_arn(owner),
-                "kms:ResourceAliases": ["alias/aws/ssm"],
+                "kms:ResourceAliases": ["alias/shop"],
             }
             renamed = {"PARAMETER_ARN": "kms:EncryptionContext:PARAMETER_ARN"}
             context |= {renamed.get(name, f"kms:{name}"): value for name, value in other.items()}
@@ -151,7 +154,7 @@ class TestRoles:
 
         assert decrypts()
         assert not decrypts(ViaService=None)
-        assert not decrypts(ResourceAliases=["alias/other"])
+        assert not decrypts(ResourceAliases=["alias/aws/ssm"])
         assert not decrypts(PARAMETER_ARN=parameter_arn("other"))
 
     @pytest.mark.parametrize(
