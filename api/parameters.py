@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 SUFFIX: Final = "_PARAMETER"
 #: Seconds for all that is read at once, however often it has to be asked for.
 PATIENCE: Final = 3.0
+#: Seconds after which what was read is read again before the next new connection or token: how long a new
+#: value takes to reach every environment that is in use.
+MAX_AGE: Final = 600.0
 #: Says where the extension listens, if not on 2773.
 PORT_VARIABLE: Final = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
 _FIRST_WAIT: Final = 0.02
@@ -89,7 +92,7 @@ def secrets_of(names: Iterable[str]) -> Mapping[str, str]:
     return {name: _values[name] for name in wanted}
 
 
-def renew(older_than: float = 0.0) -> bool:
+def renew(older_than: float = MAX_AGE) -> bool:
     """Read again what was read, and return whether a value has changed.
 
     What cannot be read stays as it was, which the log says: the old value may still be good.

@@ -8,7 +8,7 @@ when first asked (`/readyz` names the variables, the log the reasons).
 from __future__ import annotations
 
 import secrets
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from api import parameters
+from api.auth_keys import AuthKey, read_auth_keys
 from api.database.connection_url import PooledUrl  # noqa: TC001  pydantic resolves annotations at run time
 from api.database.engine import IDLE_THRESHOLD, POOL_TIMEOUT, RECYCLE
 from api.database.timeouts import LONGEST, SHORTEST, Timeouts
@@ -106,8 +107,8 @@ class Settings(IssuerSettings, StorageSettings, WebSettings):
         pool_recycle: Age at which a connection is replaced.
         idle_threshold: Idleness after which a connection is replaced instead of trusted.
         echo: Log every SQL statement.
-        auth_secret: `AUTH_SECRET`, the key of access tokens. Outside production a random one, which lasts as
-            long as the process, stands in.
+        auth_secret: `AUTH_SECRET`, the key of access tokens, or several (`api.auth_keys`). Outside production
+            a random one, which lasts as long as the process, stands in.
         access_token_minutes: Life of an access token.
         refresh_token_days: Life of a refresh token.
         row_level_security: Send the user's claims with every transaction, for tables whose row-level security
@@ -131,16 +132,9 @@ class Settings(IssuerSettings, StorageSettings, WebSettings):
     @field_validator("auth_secret", "issuer_secret")
     @classmethod
     def _refuse_weak_secret(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        if not text:
-            return value
-        plain = "".join(filter(str.isalpha, text.lower()))
-        if len(text) < MIN_AUTH_SECRET:
-            message = f"needs at least {MIN_AUTH_SECRET} characters; make one with: openssl rand -hex 32"
-            raise ValueError(message)
-        if len(set(text)) < 8 or any(word in plain for word in _PLACEHOLDERS):  # noqa: PLR2004  any random key has more
-            message = "is a placeholder; make a secret with: openssl rand -hex 32"
-            raise ValueError(message)
+        if value.get_secret_value():
+            for each in read_auth_keys(value.get_secret_value()):
+                _refuse_weak_key(each.key)
         return value
 
     @model_validator(mode="after")
@@ -169,10 +163,25 @@ class Settings(IssuerSettings, StorageSettings, WebSettings):
         """Read parameters too: not for `WebSettings`, which are read while the app is imported."""
         return init_settings, env_settings, _ParameterSource(settings_cls)
 
+    @cached_property
+    def auth_keys(self) -> tuple[AuthKey, ...]:
+        """The keys of access tokens, the newest first."""
+        return read_auth_keys(self.auth_secret.get_secret_value())
+
     @property
     def timeouts(self) -> Timeouts:
         """The role's limits on the server."""
         return Timeouts(self.statement_timeout, self.lock_timeout, self.idle_in_transaction_timeout)
+
+
+def _refuse_weak_key(text: str) -> None:
+    plain = "".join(filter(str.isalpha, text.lower()))
+    if len(text) < MIN_AUTH_SECRET:
+        message = f"needs at least {MIN_AUTH_SECRET} characters; make one with: openssl rand -hex 32"
+        raise ValueError(message)
+    if len(set(text)) < 8 or any(word in plain for word in _PLACEHOLDERS):  # noqa: PLR2004  any random key has more
+        message = "is a placeholder; make a secret with: openssl rand -hex 32"
+        raise ValueError(message)
 
 
 @lru_cache(maxsize=1)
@@ -185,7 +194,7 @@ def get_settings() -> Settings:
     return read_settings(Settings)
 
 
-def renew_settings(older_than: float = 0.0) -> bool:
+def renew_settings(older_than: float = parameters.MAX_AGE) -> bool:
     """Read secrets from their parameters again, and return whether one has changed.
 
     Args:

@@ -1,6 +1,6 @@
 """Access tokens (signed, short, checked without the database) and refresh tokens (random, stored hashed).
 
-An access token is a JWT, HS256 with `AUTH_SECRET`. It proves an identity, not a permission: the
+An access token is a JWT, HS256 with a key of `AUTH_SECRET`. It proves an identity, not a permission: the
 current user's row is read at each request. A refresh token is opaque: 16 bytes that name its family,
 the login it descends from, and 32 random ones.
 """
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from api.auth_keys import accepted_keys, signing_key
 from api.database.base import uuid7
-from api.settings import get_settings
+from api.settings import get_settings, renew_settings
 from api.web.problems import UnauthorizedError
 
 _ALGORITHM: Final = "HS256"
@@ -83,6 +85,7 @@ def issue_access_token(user: UUID, *, now: datetime | None = None) -> str:
     """Return a token that names the user and lasts `access_token_minutes`."""
     import jwt  # noqa: PLC0415  its import is paid by those who need it
 
+    renew_settings()
     settings = get_settings()
     issued = now or datetime.now(UTC)
     claims = {
@@ -93,8 +96,8 @@ def issue_access_token(user: UUID, *, now: datetime | None = None) -> str:
         "aud": _AUDIENCE,
         "jti": str(uuid7()),
     }
-    secret = settings.auth_secret.get_secret_value()
-    return jwt.encode(claims, secret, algorithm=_ALGORITHM, headers={"typ": _TYPE})
+    key = signing_key(settings.auth_keys, issued.timestamp())
+    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"typ": _TYPE})
 
 
 def read_access_token(token: str) -> UUID:
@@ -107,16 +110,7 @@ def read_access_token(token: str) -> UUID:
     import jwt  # noqa: PLC0415  see above
 
     try:
-        content = jwt.decode_complete(
-            token,
-            get_settings().auth_secret.get_secret_value(),
-            # Ours to choose, never the token's.
-            algorithms=[_ALGORITHM],
-            issuer=_ISSUER,
-            audience=_AUDIENCE,
-            leeway=_LEEWAY,
-            options={"require": list(_CLAIMS)},
-        )
+        content = _decode(token)
         if content["header"].get("typ") != _TYPE:
             raise TokenInvalidError("The token is no access token.")
         return UUID(content["payload"]["sub"])
@@ -125,3 +119,28 @@ def read_access_token(token: str) -> UUID:
     # ValueError: a subject that is no UUID, text that is no ASCII. RecursionError: JSON of a thousand levels.
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise TokenInvalidError("The access token is not valid.") from None
+
+
+def _decode(token: str) -> dict[str, Any]:
+    """Return header and payload of a token that one of the keys has signed."""
+    import jwt  # noqa: PLC0415  see above
+
+    renew_settings()
+    settings = get_settings()
+    keys = accepted_keys(settings.auth_keys, time.time(), settings.access_token_minutes * 60 + _LEEWAY)
+    for number, key in enumerate(keys, start=1):
+        try:
+            return jwt.decode_complete(
+                token,
+                key,
+                # Ours to choose, never the token's.
+                algorithms=[_ALGORITHM],
+                issuer=_ISSUER,
+                audience=_AUDIENCE,
+                leeway=_LEEWAY,
+                options={"require": list(_CLAIMS)},
+            )
+        except jwt.InvalidSignatureError:
+            if number == len(keys):
+                raise
+    raise AssertionError("there is always a key")

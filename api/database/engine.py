@@ -40,10 +40,6 @@ IDLE_THRESHOLD: Final = 30.0
 #: wait means a request that waits for itself.
 POOL_TIMEOUT: Final = 5.0
 
-#: Seconds after which a secret is read again, before the next new connection or token: how long a rotation
-#: takes to reach every environment that is in use.
-SECRET_AGE: Final = 600.0
-
 registry.register("postgresql.bough", "api.database.dialect", "Dialect")
 
 _engine: AsyncEngine | None = None
@@ -154,7 +150,10 @@ def _database_url(*, refused: bool) -> ConnectionUrl:
     """Return the settings' URL, whose secret is read again when it is old or was refused."""
     from api.settings import get_settings, renew_settings  # noqa: PLC0415  see above
 
-    renew_settings(older_than=0.0 if refused else SECRET_AGE)
+    if refused:
+        renew_settings(older_than=0.0)
+    else:
+        renew_settings()
     return get_settings().database_url
 
 

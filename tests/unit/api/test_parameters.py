@@ -146,17 +146,17 @@ class TestRenew:
     def test_reads_again_what_was_read(self, extension: ParametersExtension) -> None:
         """It tells whether something has changed."""
         secret("STRIPE_KEY")
-        assert not renew()
+        assert not renew(0)
         extension.values[NAME] = "new"
-        assert renew()
+        assert renew(0)
         assert secret("STRIPE_KEY") == "new"
         assert extension.names == [NAME] * 3
 
     def test_leaves_young_secrets_alone(self, extension: ParametersExtension) -> None:
         """Nor does it read what nobody has needed."""
-        assert not renew()
+        assert not renew(0)
         secret("STRIPE_KEY")
-        assert not renew(older_than=60)
+        assert not renew()
         assert extension.names == [NAME]
 
     def test_keeps_what_it_has_where_nothing_can_be_read(
@@ -165,6 +165,6 @@ class TestRenew:
         """The log says why."""
         secret("STRIPE_KEY")
         extension.values.clear()
-        assert not renew()
+        assert not renew(0)
         assert secret("STRIPE_KEY") == VALUE
         assert f"SECRET_UNAVAILABLE: STRIPE_KEY: the parameter {NAME} cannot be read" in caplog.text

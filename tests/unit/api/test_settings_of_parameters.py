@@ -58,8 +58,8 @@ class TestRenewSettings:
     def test_makes_settings_of_what_has_changed(self, extension: ParametersExtension) -> None:
         """The same object where nothing has."""
         before = get_settings()
-        assert not renew_settings()
+        assert not renew_settings(0)
         assert get_settings() is before
         extension.values[NAMES["DATABASE_URL"]] = URL.replace("hunter2", "hunter3")
-        assert renew_settings()
+        assert renew_settings(0)
         assert "hunter3" in get_settings().database_url.libpq()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -145,3 +147,45 @@ class TestRefreshToken:
     def test_other_text_is_no_token(self, text: str) -> None:
         """Only 48 bytes in base64 can be one."""
         assert parse_refresh_token(text) is None
+
+
+class TestChangingKeys:
+    """Two keys in AUTH_SECRET."""
+
+    @pytest.fixture(autouse=True)
+    def _two_keys(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.new, self.old = "fedcba9876543210" * 4, SECRET
+        self.monkeypatch = monkeypatch
+
+    def begin(self, seconds: float) -> None:
+        """Have the new key sign from so many seconds from now on."""
+        keys = [{"key": self.new, "signs_from": time.time() + seconds}, {"key": self.old}]
+        self.monkeypatch.setenv("AUTH_SECRET", json.dumps({"keys": keys}))
+        get_settings.cache_clear()
+
+    def test_the_old_one_signs_until_the_new_one_begins(self) -> None:
+        """Before that both are good, and an environment that knows only the old one reads all tokens."""
+        self.begin(60)
+        jwt.decode(issued := issue_access_token(USER), self.old, algorithms=["HS256"], audience="bough-api")
+        assert [read_access_token(each) for each in (issued, token(self.new), token(self.old))] == [USER] * 3
+
+    def test_what_the_old_one_signed_stays_good_for_its_life(self) -> None:
+        """And no longer: after 15 minutes and the leeway it is refused, whatever it says of its end."""
+        self.begin(-15 * 60)
+        assert read_access_token(token(self.old)) == USER
+        jwt.decode(issue_access_token(USER), self.new, algorithms=["HS256"], audience="bough-api")
+        self.begin(-15 * 60 - 6)
+        with pytest.raises(TokenInvalidError):
+            read_access_token(token(self.old))
+
+    def test_a_third_key_is_refused(self) -> None:
+        """With two keys as with one."""
+        self.begin(60)
+        with pytest.raises(TokenInvalidError):
+            read_access_token(token("0" * 64))
+
+    def test_an_expired_token_of_the_old_one_has_expired(self) -> None:
+        """The client is told to refresh it."""
+        self.begin(60)
+        with pytest.raises(TokenExpiredError):
+            read_access_token(token(self.old, exp=datetime.now(UTC) - timedelta(minutes=1)))
