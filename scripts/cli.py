@@ -20,6 +20,7 @@ from scripts import (
     migrate,
     output,
     package,
+    secrets,
     seed,
     status,
     up,
@@ -47,6 +48,7 @@ app.add_typer(migrate.app, name="migrate")
 app.add_typer(branch.app, name="branch")
 app.add_typer(branch.app, name="branches", hidden=True)
 app.add_typer(env.app, name="env")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(config_command.app, name="config")
 
 

@@ -27,6 +27,10 @@ class DatabaseAuthenticationError(DatabaseUnavailableError):
     code = "DATABASE_AUTHENTICATION_FAILED"
 
 
+class PoolerLoginError(DatabaseUnavailableError):
+    """The pooler cannot log in to the server: the password may be an old one, or the server be starting."""
+
+
 class ConnectionLostError(DatabaseError):
     """An established connection ended under a statement; nothing of it was committed."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from api.database.connect import connect
-from api.database.errors import DatabaseAuthenticationError
+from api.database.errors import DatabaseAuthenticationError, PoolerLoginError
 
 if TYPE_CHECKING:
     from api.database.connection_url import ConnectionUrl
@@ -34,7 +34,7 @@ class TargetConnector:
         tried = self._target(refused=False)
         try:
             return await connect(self._arguments(tried))
-        except DatabaseAuthenticationError:
+        except (DatabaseAuthenticationError, PoolerLoginError):
             renewed = self._target(refused=True)
             if renewed == tried:
                 raise

@@ -53,8 +53,12 @@ _BY_DRIVER_CLASS: Final[dict[str, type[errors.DatabaseError]]] = {
     "CommitUncertain": errors.CommitUncertainError,
     "CommitRefused": errors.DatabaseError,
 }
+#: PgBouncer's answer to whoever comes while its own login is refused.
+_LOGIN_FAILING: Final = "server login has been failing"
 #: Where a connection cannot be made, libpq has a text and no SQLSTATE; so has PgBouncer, which sends 08P01.
-_UNAUTHENTICATED: Final = re.compile(r"authentication failed|no pg_hba\.conf entry|role .* does not exist")
+_UNAUTHENTICATED: Final = re.compile(
+    r"authentication failed|no pg_hba\.conf entry|role .* (does not exist|is not permitted)|no such user"
+)
 _SUPAVISOR: Final = re.compile(r"\((E[A-Z]+)\)")
 _SUPAVISOR_BUSY: Final = {"EMAXCONN", "EMAXCONNSESSION", "ECHECKOUTTIMEOUT"}
 
@@ -85,8 +89,8 @@ def translate(context: ExceptionContext) -> errors.DatabaseError | None:
 def translate_connect_error(error: BaseException, limit: float) -> errors.DatabaseError:
     """Return our error for a connection that could not be made within `limit` seconds."""
     if isinstance(error, asyncpg.PostgresError):
-        if error.sqlstate == "08P01" and _UNAUTHENTICATED.search(_first_line(error)):
-            return errors.DatabaseAuthenticationError(_first_line(error))  # PgBouncer's word for 28P01
+        if error.sqlstate == "08P01" and (kind := _refusal_of_pooler(_first_line(error))):
+            return kind(_first_line(error))
         found = _from_sqlstate(error.sqlstate or "", error, lost=True)
         if isinstance(found, errors.DatabaseUnavailableError | errors.PoolExhaustedError):
             return found
@@ -96,6 +100,13 @@ def translate_connect_error(error: BaseException, limit: float) -> errors.Databa
     if not isinstance(error, OSError) and _UNAUTHENTICATED.search(_first_line(error)):
         return errors.DatabaseAuthenticationError(_first_line(error))
     return errors.DatabaseUnavailableError(f"the database cannot be reached: {_first_line(error)}")
+
+
+def _refusal_of_pooler(message: str) -> type[errors.DatabaseUnavailableError] | None:
+    """Return what PgBouncer means where PostgreSQL has 28P01."""
+    if _UNAUTHENTICATED.search(message):
+        return errors.DatabaseAuthenticationError
+    return errors.PoolerLoginError if _LOGIN_FAILING in message else None
 
 
 def _from_sqlstate(sqlstate: str, error: Any, *, lost: bool) -> errors.DatabaseError | None:

@@ -88,7 +88,7 @@ def provision(
         BranchError: The role could not be made, or has rights that it must not have.
     """
     wanted = timeouts or Timeouts()
-    with _connected(urls.owner_direct, deadline, announce) as owner:
+    with connected(urls.owner_direct, deadline, announce) as owner:
         if prove is not None:
             prove(owner)
         name = application_role.own_role(owner)
@@ -102,10 +102,10 @@ def provision(
                 timeouts=wanted,
                 mark=mark,
             )
-    with _connected(urls.application_direct, deadline, announce) as connection:
+    with connected(urls.application_direct, deadline, announce) as connection:
         _refuse_excess(read_rights(connection, name), application)
     for pooled in (urls.owner_pooled, urls.application_pooled):
-        with _connected(pooled, deadline, announce):
+        with connected(pooled, deadline, announce):
             pass
 
 
@@ -167,7 +167,7 @@ def _refuse_excess(rights: Rights, application: str) -> None:
 
 
 @contextmanager
-def _connected(
+def connected(
     url: ConnectionUrl, deadline: Deadline, announce: Callable[[str], None]
 ) -> Iterator[Connection]:
     """Connect as soon as the server answers a query; autocommit, closed at the end."""

@@ -1,0 +1,242 @@
+"""New secrets for a stage, on a real server behind a real pooler, under requests that must not notice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from api.auth_keys import accepted_keys, read_auth_keys, signing_key
+from api.database.engine import make_engine
+from api.database.session import read, write
+from infra.aws.rotation import SPREAD, RotationError, finish_database, plan_database, rotate_auth
+from infra.branches.login_roles import LoginRoleError
+from infra.plan import execute
+from tests.support.rotations import Rotated, rotated_stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from api.database.connection_url import ConnectionUrl
+    from infra.aws.account import Account
+    from infra.testing.databases import World
+
+
+@pytest.fixture
+def stage(world: World, account: Account, tmp_path: Path) -> Iterator[Rotated]:
+    """A stage whose API logs in as the application role itself."""
+    with rotated_stage(world, account, tmp_path / "pooler") as stage:
+        yield stage
+
+
+def rotate(stage: Rotated) -> None:
+    """Carry the plan out."""
+    steps = plan_database(stage.secrets, stage.owner, stage.application, announce=lambda _: None)
+    execute(steps, lambda _: None)
+
+
+def can_log_in(url: ConnectionUrl) -> bool:
+    """Try."""
+    try:
+        psycopg.connect(url.libpq(), connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+class Environment:
+    """An execution environment: it keeps the secret that it read, and reads it again when it is refused."""
+
+    def __init__(self, stage: Rotated) -> None:
+        self.stage = stage
+        self.url = stage.url()
+        self.engine = make_engine(self.url, target=self)
+
+    def __call__(self, *, refused: bool) -> ConnectionUrl:
+        if refused:
+            self.url = self.stage.url()
+        return self.url
+
+    async def request(self) -> None:
+        """Read, and write once."""
+        async with read(self.engine) as session:
+            await session.execute(text("SELECT times FROM counted"))
+            async with write(session) as writer:
+                await writer.execute(text("UPDATE counted SET times = times + 1"))
+
+
+@asynccontextmanager
+async def load(stage: Rotated, warm: int) -> AsyncIterator[list[Environment]]:
+    """Send requests to warm environments, and to one new one after the other; every one must succeed."""
+    environments = [Environment(stage) for _ in range(warm)]
+    done = 0
+    running = True
+
+    async def serve(environment: Environment) -> None:
+        nonlocal done
+        while running:
+            await environment.request()
+            done += 1
+        await environment.engine.dispose()
+
+    async def begin() -> None:
+        nonlocal done
+        while running:
+            new = Environment(stage)
+            await new.request()
+            done += 1
+            await new.engine.dispose()
+
+    async with asyncio.TaskGroup() as tasks:
+        for each in environments:
+            tasks.create_task(serve(each))
+        tasks.create_task(begin())
+        yield environments
+        running = False
+    (times,) = stage.administrator.execute("SELECT times FROM counted").fetchone() or (0,)
+    assert times == done > 5 * warm
+
+
+async def all_know(stage: Rotated, environments: list[Environment]) -> None:
+    """Wait until every environment has read the secret that there is now."""
+    now = stage.url()
+    async with asyncio.timeout(20):
+        while any(each.url != now for each in environments):  # noqa: ASYNC110  nobody tells when
+            await asyncio.sleep(0.02)
+
+
+class TestPlanDatabase:
+    """`plan_database` and `finish_database`."""
+
+    def test_the_two_logins_take_turns(self, stage: Rotated) -> None:
+        """Each has rights and limits of the application role, and a password that nobody has seen."""
+        first = stage.url()
+        stage.administrator.execute(f"ALTER ROLE {stage.application} SET search_path = '$user', 'public'")
+        used = []
+        for _ in range(3):
+            rotate(stage)
+            used.append(stage.url())
+            finish_database(stage.secrets, stage.owner, stage.application, now=True)
+        assert [url.user.removeprefix(stage.application) for url in used] == ["_a", "_b", "_a"]
+        assert [can_log_in(url) for url in (first, *used)] == [False, False, False, True]
+        with psycopg.connect(used[-1].libpq(), prepare_threshold=None) as connection:
+            connection.execute("UPDATE counted SET times = 5")
+            shown = [
+                connection.execute(f"SHOW {name}").fetchone()
+                for name in ("statement_timeout", "lock_timeout", "search_path", "jit")
+            ]
+            assert shown == [("30s",), ("5s",), ('"$user", public',), ("off",)]
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("CREATE TABLE mine ()")
+
+    def test_the_old_login_is_good_until_it_is_ended(self, stage: Rotated) -> None:
+        """A second rotation waits for that, and so does the end for the connections of the old one."""
+        first = stage.url()
+        rotate(stage)
+        assert can_log_in(first)
+        with pytest.raises(RotationError, match=r"not finished: .*_b can log in|not finished"):
+            rotate(stage)
+            rotate(stage)
+
+    def test_nothing_is_left_of_a_rotation_that_fails(
+        self, stage: Rotated, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The secret is the old one, and the new role cannot log in."""
+        before = stage.url()
+        monkeypatch.setattr(stage.secrets, "put", None)
+        with pytest.raises(TypeError):
+            rotate(stage)
+        assert stage.url() == before
+        logins = stage.administrator.execute(
+            "SELECT rolname FROM pg_roles WHERE rolcanlogin AND starts_with(rolname, %s)",
+            [f"{stage.application}_a"],
+        )
+        assert logins.fetchall() == []
+
+    def test_the_end_waits_for_connections_of_the_old_login(self, stage: Rotated) -> None:
+        """Unless told otherwise; it is repeated without effect."""
+        direct = stage.owner.replace(user=stage.application, password="first")
+        rotate(stage)
+        with psycopg.connect(direct.libpq()):
+            with pytest.raises(RotationError, match=rf"{stage.application} has 1"):
+                finish_database(stage.secrets, stage.owner, stage.application)
+            ended = [
+                finish_database(stage.secrets, stage.owner, stage.application, now=True) for _ in range(2)
+            ]
+        assert ended == [[stage.application], []]
+        assert not can_log_in(direct)
+
+    def test_another_database_is_refused(self, stage: Rotated, world: World) -> None:
+        """Also one whose owner could make the role."""
+        with pytest.raises(LoginRoleError, match="which is not other"):
+            plan_database(stage.secrets, stage.owner, "other", announce=lambda _: None)
+        stage.secrets.delete("api", "DATABASE_URL")
+        with pytest.raises(RotationError, match="has no DATABASE_URL yet"):
+            plan_database(stage.secrets, stage.owner, stage.application, announce=lambda _: None)
+
+    @pytest.mark.asyncio
+    async def test_no_request_fails_under_load(self, stage: Rotated) -> None:
+        """Neither of warm environments, which know the old password only, nor of new ones."""
+        async with load(stage, 4) as warm:
+            await asyncio.to_thread(rotate, stage)
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(finish_database, stage.secrets, stage.owner, stage.application, now=True)
+            for each in warm:
+                # As where a connection has reached its age.
+                await each.engine.dispose()
+            await all_know(stage, warm)
+
+    @pytest.mark.prove
+    @pytest.mark.asyncio
+    async def test_no_request_fails_when_the_pooler_loses_the_old_login(self, stage: Rotated) -> None:
+        """Its own connections to the server are gone, and it cannot make new ones; five times over."""
+        async with load(stage, 8) as warm:
+            for _ in range(5):
+                await asyncio.to_thread(rotate, stage)
+                await asyncio.to_thread(
+                    finish_database, stage.secrets, stage.owner, stage.application, now=True
+                )
+                # What the pooler does by itself when a connection to the server has reached its age.
+                await asyncio.to_thread(stage.pooler.console, "RECONNECT")
+                await all_know(stage, warm)
+
+
+class TestRotateAuth:
+    """`rotate_auth`."""
+
+    def test_the_new_key_signs_once_all_have_read_it(self, stage: Rotated) -> None:
+        """What the application reads of it: first both are good, at last only the new one."""
+        stage.secrets.put("api", "AUTH_SECRET", "old" * 20)
+        begins = rotate_auth(stage.secrets, now=1000.0)
+        keys = read_auth_keys(stage.secrets.get("api", "AUTH_SECRET") or "")
+        assert begins == 1000 + SPREAD
+        assert signing_key(keys, begins - 1) == "old" * 20
+        assert signing_key(keys, begins) == keys[0].key != "old" * 20
+        assert accepted_keys(keys, begins + 900, 900) == [keys[0].key, "old" * 20]
+        assert accepted_keys(keys, begins + 901, 900) == [keys[0].key]
+
+    def test_one_rotation_waits_for_the_other(self, stage: Rotated) -> None:
+        """A third key would leave environments without the one that signs."""
+        stage.secrets.put("api", "AUTH_SECRET", "old" * 20)
+        begins = rotate_auth(stage.secrets, now=1000.0)
+        with pytest.raises(RotationError, match="begins to sign in 60 s"):
+            rotate_auth(stage.secrets, now=begins - 60)
+        second = json.loads(stage.secrets.get("api", "AUTH_SECRET") or "")["keys"][0]
+        rotate_auth(stage.secrets, now=begins)
+        keys = json.loads(stage.secrets.get("api", "AUTH_SECRET") or "")["keys"]
+        assert [len(keys), keys[1]] == [2, second]
+
+    def test_at_once_the_new_key_is_the_only_one(self, stage: Rotated) -> None:
+        """And so is the first key of all."""
+        rotate_auth(stage.secrets, now=1000.0)
+        first = stage.secrets.get("api", "AUTH_SECRET")
+        rotate_auth(stage.secrets, at_once=True, now=1001.0)
+        second = stage.secrets.get("api", "AUTH_SECRET") or ""
+        assert second != first
+        assert [each.key for each in read_auth_keys(second)] == [second]
