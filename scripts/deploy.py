@@ -26,7 +26,7 @@ from scripts.aws_options import Local, StageName, open_stage
 from scripts.confirmation import Yes, confirm
 from scripts.moments import length
 from scripts.output import Output, OutputFormat
-from scripts.provider import open_branches
+from scripts.provider import branch_or_default, open_branches
 from scripts.signals import EndingSignals
 from scripts.target import OnUrl, resolve_target
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from infra.aws.release import Deploy, Wishes
     from infra.aws.release_database import StageDatabase
     from infra.aws.stage import Stage
-    from infra.branches.provider import Branch, BranchProvider
     from infra.config import Project
     from infra.plan import Progress
 
@@ -204,7 +203,7 @@ def stage_database(
                 hint="deploy with --local; else: bough link --provider neon, or --url env:NAME",
             )
         provider = branches.provider
-        branch = _branch(provider, None if local else stage.settings.branch)
+        branch = branch_or_default(provider, None if local else stage.settings.branch)
         branches.announce(branch)
         target = Target(
             provider.direct_url(branch.id, DatabaseRole.OWNER),
@@ -213,12 +212,6 @@ def stage_database(
         )
         application = partial(provider.pooled_url, branch.id, DatabaseRole.APP)
         yield StageDatabase(project, target, application, output.say)
-
-
-def _branch(provider: BranchProvider, named: str | None) -> Branch:
-    if named is not None:
-        return provider.get(named)
-    return next(branch for branch in provider.list() if branch.is_default)
 
 
 def _unknown() -> NoReturn:

@@ -127,6 +127,17 @@ def open_branches(
         yield Branches(project, resolve(project, flags=flags, environment=os.environ), token, stack)
 
 
+def branch_or_default(provider: BranchProvider, named: str | None) -> Branch:
+    """Return the branch of this id or name, or else the default one.
+
+    Raises:
+        BranchNotFoundError: There is none of this name.
+    """
+    if named is not None:
+        return provider.get(named)
+    return next(branch for branch in provider.list() if branch.is_default)
+
+
 def read_token() -> str:
     """Return the token from stdin, its first line.
 

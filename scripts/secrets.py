@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from infra.config import load_project
+from infra.context import ProviderName
 from scripts import output
 from scripts.aws_options import Local, StageOption, open_stage
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.progress import show_plan, shown
-from scripts.provider import open_branches
+from scripts.provider import branch_or_default, open_branches
 from scripts.target import OnUrl, resolve_target
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def rotate(
     if what is Rotated.AUTH:
         _rotate_auth(secrets, now=now, yes=yes)
         return
-    owner, application = _owner(project, found, url)
+    owner, application = _owner(project, found, url, local=local)
     if finish:
         _finish(secrets, owner, application, now=now, yes=yes)
         return
@@ -177,20 +178,15 @@ def _open(name: str | None, *, local: bool) -> tuple[Secrets, Project, Stage]:
     return Secrets(account, stage), project, stage
 
 
-def _owner(project: Project, stage: Stage, given: str | None) -> tuple[DirectUrl, str]:
+def _owner(project: Project, stage: Stage, given: str | None, *, local: bool) -> tuple[DirectUrl, str]:
     """Return the stage's database as its owner, and the name of the application role."""
     from infra.branches.provider import DatabaseRole  # noqa: PLC0415  as above
 
-    with open_branches(project) as branches:
+    with open_branches(project, provider=ProviderName.LOCAL.value if local else None) as branches:
         application = branches.context.application_role.value or ""
         if given is not None:
-            return resolve_target(project, None, given).url, application
-        named = stage.settings.branch
-        found = (
-            branches.provider.get(named)
-            if named
-            else next(each for each in branches.provider.list() if each.is_default)
-        )
+            return resolve_target(project, given=given).url, application
+        found = branch_or_default(branches.provider, None if local else stage.settings.branch)
         branches.announce(found)
         return branches.provider.direct_url(found.id, DatabaseRole.OWNER), application
 
