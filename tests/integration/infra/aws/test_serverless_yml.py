@@ -36,6 +36,8 @@ ALL = {
     "reserved_concurrency": "20",
     "snap_start": "PublishedVersions",
     "alarm_topics": "['arn:aws:sns:eu-central-1:123456789012:alarms']",
+    "schedules": "true",
+    "queue": "true",
     "http_api": "true",
     "custom_domain": "true",
     "domain_name": "api.example.com",
@@ -182,12 +184,13 @@ class TestRoles:
         own = {"logs:CreateLogStream", "logs:PutLogEvents", "ssm:GetParameter", "kms:Decrypt"}
         for role in ("ApiRole", "MigrateRole", "PreviewRole"):
             assert actions(full, role) == own
-        assert actions(full, "HttpApiRole") == {"lambda:InvokeFunction"}
+        for role in ("HttpApiRole", "ScheduleRole"):
+            assert actions(full, role) == {"lambda:InvokeFunction"}
 
     def test_there_is_none_that_functions_share(self, full: Template) -> None:
         """By default osls gives all functions one role."""
         roles = {name for name, each in full["Resources"].items() if each["Type"] == "AWS::IAM::Role"}
-        assert roles == {"ApiRole", "MigrateRole", "PreviewRole", "HttpApiRole"}
+        assert roles == {"ApiRole", "MigrateRole", "PreviewRole", "HttpApiRole", "ScheduleRole"}
 
 
 def parameter_arn(owner: str) -> str:
@@ -205,7 +208,7 @@ class TestAlarms:
     def test_are_sent_where_topics_are_named(self, full: Template) -> None:
         """All of them, and again when all is well."""
         alarms = [each for each in full["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
-        assert len(alarms) == 4
+        assert len(alarms) == 5
         for alarm in alarms:
             topics = ["arn:aws:sns:eu-central-1:123456789012:alarms"]
             assert alarm["Properties"]["AlarmActions"] == alarm["Properties"]["OKActions"] == topics
@@ -215,7 +218,7 @@ class TestOptions:
     def test_are_off_as_the_kit_comes(self, plain: Template) -> None:
         """Each costs money or needs something first."""
         types = {resource["Type"] for resource in plain["Resources"].values()}
-        assert not [each for each in types if "ApiGateway" in each]
+        assert not [each for each in types if "ApiGateway" in each or "SQS" in each or "Scheduler" in each]
         api = properties(plain, "ApiLambdaFunction")
         assert "ReservedConcurrentExecutions" not in api
         assert api["SnapStart"] == {"ApplyOn": "None"}

@@ -66,6 +66,7 @@ class TestStack:
             shop_stack.outputs()
 
 
+@pytest.mark.prove
 class TestPackage:
     def test_keeps_its_folder_only_as_long_as_it_is_needed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
