@@ -24,6 +24,7 @@ StageName = Annotated[
     typer.Argument(metavar="[STAGE]", help="Without it the project's only one.", show_default=False),
 ]
 Local = Annotated[bool, typer.Option("--local", help="On the AWS of this machine (`bough up --aws`).")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the steps; change nothing.")]
 
 
 def open_stage(project: Project, name: str | None, *, local: bool) -> tuple[Account, Stage]:

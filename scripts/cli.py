@@ -10,16 +10,20 @@ import typer
 from infra.errors import InfraError
 from scripts import (
     branch,
+    call,
     config_command,
     deploy,
+    destroy,
     doctor,
     env,
     help_topics,
     init,
     link,
+    logs,
     migrate,
     output,
     package,
+    releases,
     secrets,
     seed,
     status,
@@ -38,6 +42,11 @@ app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(package.package)
 app.command()(deploy.deploy)
+app.command()(releases.releases)
+app.command()(releases.rollback)
+app.command()(call.call)
+app.command()(logs.logs)
+app.command()(destroy.destroy)
 app.command()(seed.seed)
 app.command()(init.init)
 app.command()(init.update)

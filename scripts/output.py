@@ -70,7 +70,7 @@ Output = Annotated[OutputFormat, format_option("How to show it; also by BOUGH_OU
 
 def say(message: str) -> None:
     """Write one line of progress to stderr, below what was shown so far where both go to one place."""
-    _tell(_printable(message))
+    _tell(printable(message))
 
 
 def show(
@@ -149,7 +149,7 @@ def show_error(error: InfraError) -> None:
         }
         _tell(json.dumps({"error": document}))
         return
-    _tell(_printable(f"error[{error.code}]: {error}"), style="red")
+    _tell(printable(f"error[{error.code}]: {error}"), style="red")
     if error.hint:
         say(f"hint: {error.hint}")
 
@@ -183,7 +183,7 @@ def _write(line: str) -> None:
         sys.stdout.write(f"{line}\n")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return text that a terminal only shows: whoever may name a branch shall not move its cursor."""
     return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
@@ -195,7 +195,7 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _printable(str(value))
+    return printable(str(value))
 
 
 def _dump(data: object, output: OutputFormat) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from infra.aws.release_note import ReleaseNote
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     _Configuration = FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef
     _Alias = AliasConfigurationTypeDef | AliasConfigurationResponseTypeDef
+
+#: An alias's description, and how many versions are remembered in it.
+_BEFORE: Final = re.compile(r"before: ([0-9 ]*)")
+_REMEMBERED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +154,31 @@ class Alias:
         version: The number of the version that all requests reach that the weights leave over.
         weights: Shares of the requests, from 0 to 1, by the number of another version.
         revision_id: Changes whenever the alias does; what moves it is given the one that was read.
+        before: The numbers of the versions that it led to before, the last first: those that a rollback
+            returns to. A version that was published and never live is none of them.
     """
 
     name: str
     version: str
     weights: Mapping[str, float]
     revision_id: str
+    before: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, answer: _Alias) -> Alias:
         """Return it as Lambda describes it."""
         weights = answer.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
-        return cls(answer["Name"], answer["FunctionVersion"], weights, answer["RevisionId"])
+        match = _BEFORE.fullmatch(answer.get("Description", ""))
+        before = tuple(match[1].split()) if match else ()
+        return cls(answer["Name"], answer["FunctionVersion"], weights, answer["RevisionId"], before)
+
+    def before_at(self, version: str) -> tuple[str, ...]:
+        """Return what it will have led to before, once it leads to a version."""
+        if version == self.version:
+            return self.before
+        if version in self.before:
+            return self.before[self.before.index(version) + 1 :]
+        return (self.version, *self.before)[:_REMEMBERED]
 
     @property
     def shares(self) -> dict[str, float]:

@@ -28,7 +28,7 @@ from infra.aws.uploads import SentCode
 from infra.aws.url_access import UrlAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from types_boto3_lambda import LambdaClient
 
@@ -190,6 +190,7 @@ class Functions:
         *,
         weights: Mapping[str, float] | None = None,
         revision_id: str | None,
+        before: Sequence[str] | None = None,
     ) -> Alias:
         """Have an alias lead to a version, at once for all requests that come from now on.
 
@@ -199,6 +200,7 @@ class Functions:
             version: Its number.
             weights: Shares of the requests, by the number of another version; the rest reaches `version`.
             revision_id: The alias's, as it was read.
+            before: What it led to before (`Alias.before_at`); `None` leaves that as it is.
 
         Raises:
             FunctionChangedError: It leads elsewhere by now; nothing was changed.
@@ -210,6 +212,8 @@ class Functions:
             # Without the key an update leaves the weights as they are.
             "RoutingConfig": {"AdditionalVersionWeights": dict(weights or {})},
         }
+        if before is not None:
+            target["Description"] = f"before: {' '.join(before)}"
         what = f"alias {alias} of {name}"
         with translated(f"point {what} to version {version}"), unchanged(what):
             if revision_id is None:

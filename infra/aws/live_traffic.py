@@ -105,6 +105,7 @@ class LiveTraffic:
 
     def _point(self, version: str, weights: Mapping[str, float] | None = None) -> None:
         revision_id = self._alias.revision_id if self._alias is not None else None
+        before = self._alias.before_at(version) if self._alias is not None else ()
         self._alias = self._functions.point(
-            self._name, LIVE, version, weights=weights, revision_id=revision_id
+            self._name, LIVE, version, weights=weights, revision_id=revision_id, before=before
         )

@@ -169,6 +169,10 @@ class Stack:
             found["ServerlessDeploymentBucketName"], found["PreviewRoleArn"], found.get("HttpApiUrl")
         )
 
+    def exists(self) -> bool:
+        """Return whether there is a stack, in whatever state."""
+        return self._find() is not None
+
     def remove(self) -> bool:
         """Delete the stack with all that it holds, artifacts and logs too; tell whether there was one.
 

@@ -7,10 +7,12 @@ architectures and settings of logging are kept.
 
 from __future__ import annotations
 
+import functools
 import random
+import threading
 import types
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from moto.awslambda import urls
 from moto.awslambda.exceptions import (
@@ -26,10 +28,26 @@ from infra.local.aws.url_config import UrlConfig
 from infra.local.function import LATEST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.local.aws.runner import FromThreads, Outcome
+
+_Change = TypeVar("_Change", bound="Callable[..., Any]")
+
+#: The server answers requests in threads, and revisions are compared before something is changed.
+_CHANGING: Final = threading.RLock()
 
 #: What an account may run at once.
 CONCURRENCY: Final = 1000
+
+
+def _one_at_a_time(change: _Change) -> _Change:
+    @functools.wraps(change)
+    def changed(*arguments: Any, **more: Any) -> Any:
+        with _CHANGING:
+            return change(*arguments, **more)
+
+    return changed  # type: ignore[return-value]
 
 
 class Lambda(LambdaBackend):
@@ -76,6 +94,7 @@ class Lambda(LambdaBackend):
         self._lambdas.put_function(function)
         return self.publish_version(function.function_name) if spec.get("Publish") else function
 
+    @_one_at_a_time
     def update_function_code(self, function_name: str, qualifier: str | None, body: dict[str, Any]) -> Any:
         """Give a function other code; its environments end."""
         del qualifier
@@ -87,6 +106,7 @@ class Lambda(LambdaBackend):
         published = self.publish_version(function.function_name) if body.get("Publish") else function
         return published.get_configuration()
 
+    @_one_at_a_time
     def update_function_configuration(
         self, function_name: str, qualifier: str | None, body: dict[str, Any]
     ) -> Any:
@@ -98,6 +118,7 @@ class Lambda(LambdaBackend):
         self.runner.retire(function.deployed().arn, LATEST)
         return function.get_configuration()
 
+    @_one_at_a_time
     def publish_version(
         self,
         function_name: str,
@@ -138,6 +159,7 @@ class Lambda(LambdaBackend):
         versions.remove(function)
         self.runner.retire(arn, qualifier)
 
+    @_one_at_a_time
     def create_alias(self, name: str, function_name: str, *arguments: Any, **more: Any) -> LambdaAlias:
         """Make an alias."""
         try:
@@ -145,6 +167,7 @@ class Lambda(LambdaBackend):
         except ConflictException as error:
             raise ResourceConflictError(f"Alias already exists: {name}") from error
 
+    @_one_at_a_time
     def change_alias(self, name: str, function_name: str, body: dict[str, Any]) -> LambdaAlias:
         """Take what UpdateAlias was asked for."""
         alias = self.get_alias(name, function_name)

@@ -76,13 +76,19 @@ def on_branches(branch_project, monkeypatch, capfd):
 
 
 @pytest.fixture
-def on_history(history: History, monkeypatch, capfd):
-    """Run `bough migrate` in the folder of a history; return exit code, stdout, stderr."""
+def in_history(history: History, monkeypatch, capfd):
+    """Run the command in the folder of a history; return exit code, stdout, stderr."""
     monkeypatch.chdir(history.project.root)
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
-    return functools.partial(_run, monkeypatch, capfd, "migrate")
+    return functools.partial(_run, monkeypatch, capfd)
+
+
+@pytest.fixture
+def on_history(in_history):
+    """Run `bough migrate` in the folder of a history; return exit code, stdout, stderr."""
+    return functools.partial(in_history, "migrate")
 
 
 def _run(monkeypatch, capfd, *arguments: str, **environment: str) -> tuple[int, str, str]:

@@ -32,6 +32,7 @@ RIGHTS = {
     "s3:DeleteObjects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
     "s3:DownloadFile": {"s3:GetObject"},
     "s3:HeadObject": {"s3:GetObject", "s3:ListBucket"},
+    "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:ListObjectVersions": {"s3:ListBucketVersions"},
     # With tags.
     "ssm:PutParameter": {"ssm:AddTagsToResource", "ssm:PutParameter"},
@@ -134,6 +135,7 @@ class TestDeployerPolicy:
             "cloudwatch:GetMetricData",
             "lambda:GetAccountSettings",
             "lambda:GetLayerVersion",
+            "lambda:ListFunctions",
             "logs:DescribeLogGroups",
             "logs:DescribeResourcePolicies",
         }
