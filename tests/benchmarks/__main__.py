@@ -1,6 +1,6 @@
 """Measure, print, and write `docs/reference/benchmarks.md`.
 
-python -m tests.benchmarks [--only load cold warm trips size databases branches migrations corpus] [--quick]
+python -m tests.benchmarks [--only NAME...] [--quick]
 
 With `--only` the report's other sections stay as they are.
 """
@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import psycopg
 
-from tests.benchmarks import artifacts, branches, corpus, databases, functions, load, migrations, size
+from tests.benchmarks import (
+    artifacts,
+    branches,
+    corpus,
+    databases,
+    functions,
+    load,
+    migrations,
+    packages,
+    size,
+)
 from tests.benchmarks.table import Goal, Result
 from tests.benchmarks.world import Place, place
 
@@ -34,7 +44,10 @@ PACKAGES: Final = ("sqlalchemy", "asyncpg", "fastapi", "pydantic", "mangum", "aw
 def main() -> int:
     """Run what is asked for; the exit status is 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    sections = ("load", "trips", "cold", "warm", "size", "databases", "branches", "migrations", "corpus")
+    sections = (
+        *("load", "trips", "cold", "artifacts", "warm", "size"),
+        *("databases", "branches", "migrations", "corpus"),
+    )
     parser.add_argument("--only", nargs="+", choices=sections)
     parser.add_argument("--quick", action="store_true", help="fewer runs; the report is not written")
     options = parser.parse_args()
@@ -63,6 +76,7 @@ def _measure(folder: Path, here: Place, only: list[str] | None, *, quick: bool) 
     benchmarks: dict[str, Callable[[], Result]] = {
         "trips": lambda: functions.round_trips(built, here),
         "cold": lambda: functions.cold_start(built, here, runs=3 if quick else 11),
+        "artifacts": lambda: packages.cold_start(ROOT, folder / "packages", here, runs=3 if quick else 11),
         "warm": lambda: functions.warm_latency(built, here, requests=200 if quick else 1000),
         "load": lambda: _load(here, quick=quick),
         "size": lambda: size.run(here.world, ROOT, large=20_000 if quick else 1_000_000),

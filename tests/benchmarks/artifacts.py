@@ -51,21 +51,25 @@ def build(root: Path, folder: Path) -> Artifacts:
     libraries = dependencies.installed(root, root / ".bough", target, interpreters.find(target.python))
     handlers = HERE / "handlers"
 
-    imports = _copy(libraries, folder / "imports")
-    lines = "".join(f"import {name}\n" for name in sorted(set(_library_imports(ours))))
-    (imports / "imports_only.py").write_text(
-        lines
-        + (handlers / "answer_nothing.py").read_text().replace("from __future__ import annotations\n", "")
-    )
+    imports = imports_only(_copy(libraries, folder / "imports"), ours)
     bare = _copy(libraries, folder / "bare")
     shutil.copy(handlers / "bare_asyncpg.py", bare)
     seed = _copy(libraries, folder / "seed")
     shutil.copytree(HERE / "seed_app", seed / "seed_app", ignore=PYCACHE)
     seed_source = folder / "seed_source"
     shutil.copytree(seed, seed_source, ignore=PYCACHE)
-    for built in (imports, bare, seed):
+    for built in (bare, seed):
         compile_folder(built)
     return Artifacts(runtime_folder(folder / "ours"), ours, imports, bare, seed, seed_source)
+
+
+def imports_only(folder: Path, ours: Path, python: Path | None = None) -> Path:
+    """Add to libraries a handler that imports what ours does and answers nothing, compiled by `python`."""
+    lines = "".join(f"import {name}\n" for name in sorted(set(_library_imports(ours))))
+    text = (HERE / "handlers" / "answer_nothing.py").read_text()
+    (folder / "imports_only.py").write_text(lines + text.replace("from __future__ import annotations\n", ""))
+    compile_folder(folder, python)
+    return folder
 
 
 def _copy(libraries: Path, target: Path) -> Path:

@@ -176,11 +176,13 @@ def round_trips(artifacts: Artifacts, place: Place) -> Result:
 
 
 def _ours(artifacts: Artifacts, place: Place) -> Candidate:
-    def environment(url: ConnectionUrl) -> dict[str, str]:
-        secret = secrets.token_hex(32)
-        return {"DATABASE_URL": url.libpq(), "BOUGH_ENVIRONMENT": "production", "AUTH_SECRET": secret}
+    return Candidate("bough", artifacts.ours, "api.handler.handler", place.database.pooled, variables)
 
-    return Candidate("bough", artifacts.ours, "api.handler.handler", place.database.pooled, environment)
+
+def variables(url: ConnectionUrl) -> dict[str, str]:
+    """Return what our function needs."""
+    secret = secrets.token_hex(32)
+    return {"DATABASE_URL": url.libpq(), "BOUGH_ENVIRONMENT": "production", "AUTH_SECRET": secret}
 
 
 def _imports(artifacts: Artifacts, place: Place) -> Candidate:

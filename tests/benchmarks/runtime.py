@@ -31,7 +31,16 @@ class FunctionProcess:
         init_seconds: From the process's start until it asked for work.
     """
 
-    def __init__(self, artifact: Path, runtime: Path, handler: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        artifact: Path,
+        runtime: Path,
+        handler: str,
+        environment: Mapping[str, str],
+        python: Path | None = None,
+    ) -> None:
+        """Start nothing; `python` runs it, and without it this one."""
+        self._python = python
         self._function = Function(artifact, runtime, handler, environment, timeout=60.0, memory_mb=1024)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector = selectors.DefaultSelector()
@@ -40,10 +49,13 @@ class FunctionProcess:
         self.init_seconds = 0.0
 
     def __enter__(self) -> Self:
+        command = self._function.command()
+        if self._python is not None:
+            command[command.index("-S") - 1] = str(self._python)
         started = time.perf_counter()
         self.started = started
         self._process = subprocess.Popen(
-            self._function.command(),
+            command,
             cwd=self._function.artifact,
             env=self._function.variables(f"127.0.0.1:{self._listener.getsockname()[1]}", "benchmark"),
             stdin=subprocess.DEVNULL,

@@ -186,7 +186,7 @@ class TestExplain:
         assert explain.why_not_run(built) is None
         times = explain.import_times(built)
         assert (times[0].module, times[0].depth) == ("api.handler", 0)
-        assert {"mangum", "fastapi"} <= {each.module for each in times}
+        assert "fastapi" in {each.module for each in times}
         assert sum(each.total for each in times if each.depth == 1) <= times[0].total
 
     def test_says_why_there_are_no_times(self, built: Package) -> None:
