@@ -1,7 +1,7 @@
 # Everything runs in .venv, which `scripts/bootstrap.py` keeps in step with uv.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status check test prove bench docs format clean
+.PHONY: help up down status check test prove bench docs client format clean
 
 # Read anew when the lock, the project or the bootstrap itself changes.
 READY := .venv/.bootstrapped
@@ -57,6 +57,10 @@ bench: $(READY) ## Measure, and compare with the figures in docs/
 
 docs: $(READY) ## Write docs/reference/ anew from the code
 	$(BIN)/python -m scripts.reference
+
+client: $(READY) ## Generate a typed Python client of the API into clients/python
+	PATH="$(CURDIR)/$(BIN):$$PATH" openapi-python-client generate --path docs/reference/openapi.json \
+	  --config clients/config.yml --meta uv --output-path clients/python --overwrite --fail-on-warning
 
 format: $(READY) ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _BIN = Path(sys.executable).parent
 
@@ -20,6 +20,9 @@ _BIN = Path(sys.executable).parent
 _BLOCK = re.compile(r'^```(\w+) title="local(?:: ([^"]+))?"\n(.*?)^```', re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 _EXIT_CODE = re.compile(r"\s+# exit code (\d+)$")
+
+#: What no command prints.
+_ENDED = "--- ended ---"
 
 #: What is another one every time.
 _PASSING = {
@@ -31,6 +34,7 @@ _PASSING = {
     r"\b20\d{6}_": "DAY_",
     r"\S*/versions/\d{4}-\d\d-\d\d_": "VERSIONS",
     r"127\.0\.0\.1:\d+": "HOST",
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "UUID",
     r"(?<=bough_app:)[\w-]+(?=@)": "PASSWORD",
     r"(?:\d+ min )?\d+(?:\.\d+)? m?s\b": "SECONDS",
     r"\S+/\.env\b": "FILE",
@@ -67,6 +71,22 @@ def play(block: Block, folder: Path) -> None:
     else:
         for command, printed in _COMMAND.findall(block.text):
             _run(command, printed, folder)
+
+
+def play_in_shell(found: Iterable[Block], environment: Mapping[str, str]) -> None:
+    """Run the commands of blocks in one shell, where variables last; each must print what it shows."""
+    commands = [pair for block in found for pair in _COMMAND.findall(block.text)]
+    script = "".join(f"{{ {command}\n}} 2>&1; echo {_ENDED}\n" for command, _ in commands)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    for (command, expected), printed in zip(commands, done.stdout.split(f"{_ENDED}\n"), strict=False):
+        ended = printed if printed.endswith("\n") or not printed else f"{printed}\n"
+        assert re.fullmatch(_as_pattern(expected), _steady(ended)), f"$ {command}\n{ended}\nnot\n{expected}"
 
 
 def _run(command: str, printed: str, folder: Path) -> None:
