@@ -91,13 +91,13 @@ def build_package(project: Project, folder: Path, *, target: Target, kind: Kind 
     file = folder.resolve() / f"{kind}.zip"
     with translated(file):
         contents = contents_of(project, target, kind)
-        check_secrets(contents.files)
     with translated(file), locked(project):
         fingerprint = contents.fingerprint()
         record = file.with_suffix(".json")
         known = _read(record)
         same = known.get("fingerprint") == fingerprint and known.get("service") == project.service
         if not same or known.get("sha256") != _sha256(file):
+            check_secrets(contents.files)
             file.parent.mkdir(parents=True, exist_ok=True)
             known = _build(project, contents, file) | {"fingerprint": fingerprint}
             with _replacing(record) as new:
