@@ -93,23 +93,25 @@ def _database(made: Deploy) -> str:
     applied = made.outcome.migrated.runs if made.outcome.migrated else ()
     if not applied:
         return at
-    stays = "they stay, since expand revisions take nothing away that the old code needs"
+    done = f"{at}; applied {', '.join(run.id for run in applied)}"
+    if made.found.alias is None:
+        return done
     rehearsal = made.outcome.rehearsal
     if rehearsal and any(
         check.name.startswith(DEPLOYED) and check.outcome is Outcome.PASSED for check in rehearsal.checks
     ):
-        stays = "they stay: the old code works with them, as the rehearsal has tried"
-    return f"{at}; applied {', '.join(run.id for run in applied)}; {stays}"
+        return f"{done}, which stays: the live code works with it, as the rehearsal has tried"
+    return f"{done}, which stays: expand revisions take nothing away that the live code needs"
 
 
 def _undone(news: Sequence[Progress]) -> str:
     """Return which steps were undone; that the lock was given back goes without saying."""
     parts = [
-        f"{each.step.key} ({each.detail})" if each.detail else each.step.key
+        each.detail or each.step.key
         for each in news
         if each.state is StepState.UNDONE and each.step.key != "lock"
     ]
     parts += [
-        f"**not** {each.step.key}: {each.detail}" for each in news if each.state is StepState.NOT_UNDONE
+        f"NOT undone: {each.step.key} ({each.detail})" for each in news if each.state is StepState.NOT_UNDONE
     ]
     return "; ".join(parts) or "nothing had to be"

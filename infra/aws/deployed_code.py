@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from infra.aws.errors import AwsError, translated
+from infra.aws.target import Target
 from infra.aws.uploads import PREFIX
 from infra.local import own_folder
 
@@ -31,8 +32,15 @@ def artifact_of(deployment: Deployment, live: Function, announce: Callable[[str]
         announce: Is told why there is none, since the rehearsal can do without.
 
     Returns:
-        `None` where the stage's bucket does not have it any more.
+        `None` where this machine cannot run it, or the stage's bucket does not have it any more.
     """
+    here, there = Target.this_machine(), live.configuration
+    if (there.runtime, there.architecture) != (here.runtime, here.architecture):
+        announce(
+            f"The deployed code is for {there.runtime} on {there.architecture}: the rehearsal on this machine"
+            f" ({here}) cannot try it"
+        )
+        return None
     sha256 = base64.b64decode(live.code_sha256).hex()
     file = _folder(deployment.project.root) / f"{sha256}.zip"
     if file.is_file():

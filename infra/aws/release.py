@@ -26,7 +26,7 @@ from infra.errors import InfraError
 from infra.plan import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from infra.aws.canary import Canary
     from infra.aws.deploy_lock import DeployLock
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from infra.aws.smoke import SmokeCheck
     from infra.aws.stack import StackChange
     from infra.aws.uploads import CodeSource
+    from infra.migrate.history import Revision
     from infra.migrate.rehearsal.results import Rehearsal
     from infra.migrate.runner import Report
 
@@ -130,15 +131,14 @@ class Deploy:
             what = "Create" if change.creates else "Change"
             yield Step("stack", f"{what} stack {self.to.stage.stack}", partial(self._apply, change))
         if found.must_migrate and found.status is not None:
-            ids = ", ".join(revision.id for revision in found.status.allowed.run)
-            yield Step("migrate", f"Apply {ids or 'what was left half applied'}", self._migrate)
+            yield Step("migrate", f"Apply {_named(found.status.allowed.run)}", self._migrate)
 
     def _code(self) -> Iterator[Step]:
         found, name = self.found, self.to.stage.api
         if not found.must_release:
             return
         if found.change is not None or found.newest is None or not self._is_newest(found.newest):
-            yield Step("upload", f"Upload {found.package.size / 1e6:.1f} MB", self._upload)
+            yield Step("upload", f"Upload the code, {found.package.size / 1e6:.1f} MB", self._upload)
             yield Step("code", f"Give {name} the new code", self._update_code)
         yield Step("publish", f"Publish a version of {name}", self._publish)
         yield Step("smoke", f"Ask it {', '.join(self.to.project.smoke.paths)}", self._smoke)
@@ -182,9 +182,8 @@ class Deploy:
     def _migrate(self) -> str:
         rehearsed = self.found.must_rehearse and self._wishes.rehearse
         self.outcome.migrated = done = self._database().expand(rehearsed=rehearsed)
-        applied = ", ".join(f"{run.id} in {run.seconds:.2f} s" for run in done.runs) or "nothing to apply"
-        held = ", ".join(revision.id for revision in done.held_back)
-        return f"{applied}; held back: {held}" if held else applied
+        at = f"the database is at {', '.join(done.current) or 'base'}"
+        return f"{at}; held back: {_named(done.held_back)}" if done.held_back else at
 
     def _upload(self) -> None:
         self._source = upload(self.to.account, self.to.stack.outputs().bucket, self.found.package)
@@ -270,3 +269,11 @@ class Deploy:
     def _smoke_test(self) -> Smoke:
         test = Smoke(self.to.functions, self.to.stage.api, self.to.project.smoke)
         return replace(test, host=urlsplit(self.found.url.url).netloc) if self.found.url else test
+
+
+def _named(revisions: Sequence[Revision]) -> str:
+    """Name revisions in a few words; none are those that an interrupted run has left half applied."""
+    if not revisions:
+        return "what was left half applied"
+    first, last = revisions[0].id, revisions[-1].id
+    return first if len(revisions) == 1 else f"{len(revisions)} revisions, {first} to {last}"

@@ -1,19 +1,33 @@
-"""CloudWatch's metrics as AWS tells them apart, where moto 5.2.5 does not: by all dimensions."""
+"""CloudWatch's metrics where moto 5.2.5 differs: told apart by all dimensions, and with percentiles."""
 
 from __future__ import annotations
 
 import copy
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+import math
+import re
+from typing import Any, Final, SupportsFloat
 
 import moto.cloudwatch.urls
-from moto.cloudwatch.models import CloudWatchBackend, cloudwatch_backends
-
-if TYPE_CHECKING:
-    from moto.cloudwatch.models import Statistics
+from moto.cloudwatch import models
+from moto.cloudwatch.models import CloudWatchBackend, Statistics, cloudwatch_backends
 
 #: Ends of periods come without fractions of a second: what was counted just now would be missed.
 _ROUNDED: Final = dt.timedelta(seconds=1)
+
+
+_PERCENTILE: Final = re.compile(r"p([0-9]{1,2}(?:\.[0-9]+)?)")
+
+
+class WithPercentiles(Statistics):
+    """moto's, which answers a percentile with nothing that a client can read."""
+
+    def get_statistics_for_type(self, stat: str) -> SupportsFloat | None:
+        """Return a statistic of the values, `p50` for instance."""
+        values = sorted(self.metric_single_values_list)
+        if (match := _PERCENTILE.fullmatch(stat)) is None or not values:
+            return super().get_statistics_for_type(stat)
+        return values[max(math.ceil(float(match[1]) / 100 * len(values)), 1) - 1]
 
 
 class CloudWatch(CloudWatchBackend):
@@ -78,3 +92,4 @@ def _full_name(namespace: str, name: str, dimensions: dict[str, str]) -> str:
 def mend() -> None:
     """Put this into moto's place; before the first request."""
     cloudwatch_backends.backend = CloudWatch
+    models.Statistics = WithPercentiles  # type: ignore[misc]
