@@ -75,9 +75,9 @@ def plan_database(
         logins = [each.role for each in read_logins(connection, application)]
     if used not in logins:
         raise _elsewhere(owner, used)
-    if role in logins:
+    if others := [each for each in logins if each != used]:
         raise RotationError(
-            f"the last rotation is not finished: {role} can log in too",
+            f"the last rotation is not finished: {' and '.join(others)} can log in too",
             hint="bough secrets rotate database --finish",
         )
     url = current.replace(user=f"{role}{current.user.removeprefix(used)}", password=password)
