@@ -58,7 +58,7 @@ bench: $(READY) ## Measure, and compare with the figures in docs/
 docs: $(READY) ## Write docs/reference/ anew from the code
 	$(BIN)/python -m scripts.reference
 
-client: $(READY) ## Generate a typed Python client of the API into clients/python
+client: docs ## Generate a typed Python client of the API into clients/python
 	PATH="$(CURDIR)/$(BIN):$$PATH" openapi-python-client generate --path docs/reference/openapi.json \
 	  --config clients/config.yml --meta uv --output-path clients/python --overwrite --fail-on-warning
 

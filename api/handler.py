@@ -21,7 +21,6 @@ import re
 import sys
 from functools import partial, reduce
 from http import HTTPStatus
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
 from mangum import Mangum
@@ -48,7 +47,7 @@ class EventNotHttpError(Exception):
     """
 
 
-def load_app(target: str) -> ASGI:
+def load(target: str) -> Any:
     """Import `module:attribute`.
 
     Raises:
@@ -56,15 +55,14 @@ def load_app(target: str) -> ASGI:
     """
     module_name, separator, attributes = target.partition(":")
     if not (module_name and separator and attributes):
-        message = f"{target!r} is not an application: write module:attribute, such as api.app:app"
+        message = f"{target!r} names nothing: write module:attribute, such as api.app:app"
         raise ImportError(message)
     module = importlib.import_module(module_name)
     try:
-        app: ASGI = reduce(getattr, attributes.split("."), module)
+        return reduce(getattr, attributes.split("."), module)
     except AttributeError as error:
-        message = f"application {target!r}: {error}"
+        message = f"{target!r}: {error}"
         raise ImportError(message) from error
-    return app
 
 
 def app_name() -> str:
@@ -244,7 +242,7 @@ logging.getLogger("mangum.http").setLevel(logging.WARNING)
 # What is imported here stays as long as the environment, so searching it for garbage is in vain: it took a
 # fifth of the init phase (`make bench`). Frozen, it is left out of every later search too.
 gc.disable()
-_app = load_app(app_name())
+_app: ASGI = load(app_name())
 gc.freeze()
 gc.enable()
 # "off": Mangum starts and stops a lifespan at every single invocation.
@@ -265,7 +263,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         if _is_warm_up(event):
             return dict(WARM)
         on_event = getattr(getattr(_app, "state", None), "on_event", None)
-        work = resolve_name(on_event)(event, context) if on_event else None
+        work = load(on_event)(event, context) if on_event else None
         if work is None:
             raise _not_http(event)
         result: dict[str, Any] = _loop.run_until_complete(work)

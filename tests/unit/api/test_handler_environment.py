@@ -174,11 +174,11 @@ class TestLoadApp:
     def test_wrong_name_is_an_import_error(self, module: ModuleType, target: str) -> None:
         """What cannot be loaded is an ImportError, which Lambda reports as such."""
         with pytest.raises(ImportError, match=r"module|attribute"):
-            module.load_app(target)
+            module.load(target)
 
     def test_nested_attribute_is_found(self, module: ModuleType) -> None:
         """`module:object.attribute` works."""
-        assert module.load_app("json:decoder.JSONDecoder") is json.JSONDecoder
+        assert module.load("json:decoder.JSONDecoder") is json.JSONDecoder
 
     def test_build_names_the_app(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         """In an artifact the generated constant counts, not the environment."""

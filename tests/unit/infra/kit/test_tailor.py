@@ -13,7 +13,15 @@ from infra.config import load_project
 from infra.kit.tailor import SAMPLE, TailorError, tailor
 
 ROOT = Path(__file__).parents[4]
-FILES = ("pyproject.toml", "uv.lock", "Makefile", "api/app.py", "api/models.py", "scripts/cli.py")
+FILES = (
+    "pyproject.toml",
+    "uv.lock",
+    "Makefile",
+    "api/app.py",
+    "api/events.py",
+    "api/models.py",
+    "scripts/cli.py",
+)
 ANSWERS = {"name": "shop", "service": "shop", "provider": "local", "region": "", "sample": True}
 
 
