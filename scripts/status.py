@@ -9,6 +9,7 @@ import typer
 
 from infra.config import load_project
 from infra.local import control_plane, world
+from infra.local.aws import server as aws
 from scripts import output
 from scripts.output import OutputFormat, format_option
 
@@ -25,7 +26,8 @@ def status(
     """Show the local world's URLs, processes and branches; exits 1 when it is stopped."""
     root = load_project(Path.cwd()).root
     state, running = world.read_state(root), control_plane.find(root)
-    record: dict[str, Any] = {"state": "running" if state else "stopped"}
+    access = aws.find(root)
+    record: dict[str, Any] = {"state": "running" if state or access else "stopped"}
     if state:
         record |= state.to_json()
     if running:
@@ -39,10 +41,12 @@ def status(
     elif left := control_plane.left_running(root):
         record["left_running"] = [{"name": each.name, "pid": each.pid} for each in left]
         output.say("hint: a killed control plane left these; end them with `bough down`, or use them again")
+    if access:
+        record["aws"] = access.endpoint
     if output_format is OutputFormat.TABLE:
         record |= _readable(record, state)
     output.show(record, output_format, variables=_variables(state, running))
-    if not state:
+    if not (state or access):
         raise typer.Exit(1)
 
 

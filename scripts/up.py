@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 def up(
+    context: typer.Context,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the API listens.")] = 8000,
     environments: Annotated[int, typer.Option(min=1, help="Most requests that run at once.")] = 10,
     branch: Annotated[
@@ -42,25 +43,35 @@ def up(
     ] = None,
     env: EnvironmentNames = None,
     *,
+    aws: Annotated[
+        bool, typer.Option("--aws", help="Deploy to an AWS on this machine, as `bough deploy --local` does.")
+    ] = False,
     reload: Annotated[bool, typer.Option("--reload", help="Package again when a file changes.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete all local branches first.")] = False,
 ) -> None:
     """Run the app as Lambda would, on PostgreSQL behind PgBouncer, until Ctrl-C.
 
     Takes the same way as a deploy: migrate on the direct URL, package, serve the artifact under
-    AWS's runtime client. Data stays in `.bough/` for the next time.
+    AWS's runtime client. Data stays in `.bough/` for the next time. With --aws the rest of AWS is
+    there too, in memory: versions, the alias `live`, its URL on a port of its own, secrets, logs.
     """
-    variables = variables_of_shell(env)
     project = load_project(Path.cwd())
-    context = resolve(project, flags={"branch": branch}, environment=os.environ)
+    if aws:
+        _only_with_aws(context)
+        from scripts import up_aws  # noqa: PLC0415  boto3 takes time that --help need not pay
+
+        up_aws.serve(project, fresh=fresh)
+        return
+    variables = variables_of_shell(env)
+    where = resolve(project, flags={"branch": branch}, environment=os.environ)
     with EndingSignals() as signals, world.hold(project.root, port), ExitStack() as servers:
         threading.Thread(target=_import_the_rest, daemon=True).start()
         with signals.held_back():
             databases = servers.enter_context(
                 world.databases(
                     project.root,
-                    branch=context.branch.value if context.provider.value == ProviderName.LOCAL else branch,
-                    application_role=context.application_role.value or names.APPLICATION,
+                    branch=where.branch.value if where.provider.value == ProviderName.LOCAL else branch,
+                    application_role=where.application_role.value or names.APPLICATION,
                     fresh=fresh,
                     announce=output.say,
                 )
@@ -93,6 +104,14 @@ def up(
         output.say("Stopping")
         if databases.ran_before:
             output.say("The control plane ran before and goes on; `bough down` ends it")
+
+
+def _only_with_aws(context: typer.Context) -> None:
+    """Refuse options that a deployed stage does not have."""
+    for name in ("port", "environments", "branch", "env", "reload"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name not in {"DEFAULT", "DEFAULT_MAP"}:
+            raise typer.BadParameter("not with --aws: the stage's settings say so", param_hint=f"--{name}")
 
 
 def _import_the_rest() -> None:

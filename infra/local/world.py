@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from api.database.connection_url import DirectUrl, PooledUrl
 from infra.branches.provider import DatabaseRole
 from infra.local import control_plane, lock_file, names, ports, processes
+from infra.local.aws import server as aws
 from infra.local.errors import WorldRunningError
 from infra.local.own_folder import folder, write_private
 
@@ -113,8 +114,8 @@ def read_state(root: Path) -> State | None:
 
 
 @contextmanager
-def hold(root: Path, port: int) -> Iterator[None]:
-    """Be the one world of the project for the length of the block, on a port that is free.
+def hold(root: Path, port: int | None) -> Iterator[None]:
+    """Be the one world of the project for the length of the block, on a port that is free, if on any.
 
     Raises:
         WorldRunningError: Another one runs.
@@ -131,7 +132,8 @@ def hold(root: Path, port: int) -> Iterator[None]:
                 f"{f', {state.api_url}' if state else ', still starting'})",
                 hint="stop it with `bough down`",
             ) from error
-        ports.require_free(port, hint="stop what uses it, or choose another with --port")
+        if port is not None:
+            ports.require_free(port, hint="stop what uses it, or choose another with --port")
         try:
             yield
         finally:
@@ -189,12 +191,13 @@ def write_state(root: Path, state: State) -> None:
 
 
 def down(root: Path) -> list[str]:
-    """End the project's world and its control plane, or what killed ones left; return what was ended."""
+    """End the project's world, its AWS and its control plane, or what killed ones left; return which."""
     ended = []
     holder = lock_file.holder(_lock(root))
     if holder is not None:
         processes.end(holder, signal.SIGTERM, patience=_END_PATIENCE)
         ended.append("bough up")
+    ended += aws.stop(root)
     ended += control_plane.stop(root)
     (root / ".bough" / "state.json").unlink(missing_ok=True)
     return ended

@@ -90,7 +90,7 @@ class Extension:
                 )
             body = found
             asker.known[request.query] = now, body
-        return Response(200, (("content-type", "application/json"),), json.dumps(body).encode())
+        return Response(200, (("content-type", "application/json"),), json.dumps(body, default=str).encode())
 
 
 def _read(deployed: Deployed, query: dict[str, str]) -> dict[str, Any] | str:

@@ -6,6 +6,9 @@ policies, and takes a statement with another as refused.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
@@ -23,7 +26,11 @@ def allows(role: str, action: str, resource: str) -> bool:
     account, name = role.split(":")[4], role.rpartition("/")[2]
     backend = iam_backends[account][get_partition(resource.split(":")[3])]
     try:
-        inline = [backend.get_role_policy(name, each)[1] for each in backend.list_role_policies(name)]
+        # What CloudFormation made is no text.
+        documents: list[Any] = [
+            backend.get_role_policy(name, each)[1] for each in backend.list_role_policies(name)
+        ]
+        inline = [each if isinstance(each, str) else json.dumps(each) for each in documents]
         attached = list(backend.get_role_by_arn(role).managed_policies.values())
     except NotFoundException:
         return False

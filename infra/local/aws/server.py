@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from infra.aws.account import LocalAccess
 from infra.local.own_folder import folder
 from infra.local.own_process import OwnProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from infra.aws.account import LocalAccess
 
 #: Seconds that it gets to end: its functions' processes are killed, and nothing is written.
 _END_PATIENCE: Final = 15.0
@@ -38,13 +39,13 @@ def ensure_running(root: Path, *, announce: Callable[[str], None]) -> LocalAcces
             if (address := process.address()) is None:
                 announce("Starting the AWS of this machine; it keeps what is deployed in memory")
                 address = process.start()
-    return LocalAccess(address.base_url)
+    return _access(address.base_url)
 
 
 def find(root: Path) -> LocalAccess | None:
     """Return how to reach the one that runs, if any; what a killed one left behind does not count."""
     address = _process(root).address()
-    return None if address is None else LocalAccess(address.base_url)
+    return None if address is None else _access(address.base_url)
 
 
 def stop(root: Path) -> list[str]:
@@ -54,6 +55,12 @@ def stop(root: Path) -> list[str]:
         return []
     with process.starting():
         return ["AWS of this machine"] if process.end(_END_PATIENCE) else []
+
+
+def _access(endpoint: str) -> LocalAccess:
+    from infra.aws.account import LocalAccess  # noqa: PLC0415  boto3 takes 0.4 s, and often none runs
+
+    return LocalAccess(endpoint)
 
 
 def _process(root: Path) -> OwnProcess:
