@@ -84,6 +84,7 @@ def _add_settings(pyproject: Path, *, name: str, service: str, provider: str, re
 def _leave_out_sample(root: Path) -> None:
     module = rf"api\.(?:{'|'.join(SAMPLE)})\b"
     _change(root / "api" / "app.py", rf'^ *"{module}.*\n', "")
+    _change(root / "api" / "events.py", rf'^ *".*": "{module}.*\n', "")
     _change(root / "api" / "models.py", rf"^import {module}.*\n", "")
     _change(root / "api" / "events.py", rf'^ *"\w+": "{module}.*\n', "")
     _change(root / "scripts" / "cli.py", r"^( +seed,|app\.command\(\)\(seed\.seed\))\n", "")

@@ -52,17 +52,20 @@ def bough(root, *arguments):
 class BoughUp:
     """One `bough up`; `with` waits until it serves, and ends it if the test has not."""
 
-    def __init__(self, root: Path, *options: str, wait_for: str = "Ctrl-C stops everything") -> None:
+    def __init__(
+        self, root: Path, *options: str, wait_for: str = "Ctrl-C stops everything", program: Path = BOUGH
+    ) -> None:
         self.root = root
         self.port = free_port()
         self.log = root / f"up-{self.port}.log"
         self._options = options
         self._wait_for = wait_for
+        self._program = program
 
     def __enter__(self) -> Self:
         begun = time.monotonic()
         with self.log.open("w") as log:
-            command = [BOUGH, "up", "--port", str(self.port), *self._options]
+            command = [self._program, "up", "--port", str(self.port), *self._options]
             self.process = subprocess.Popen(
                 command, cwd=self.root, stdout=log, stderr=log, start_new_session=True
             )

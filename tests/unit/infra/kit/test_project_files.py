@@ -12,6 +12,8 @@ import yaml
 from jinja2 import Template
 from pathspec import PathSpec
 
+from infra.kit.tailor import SAMPLE
+
 ROOT = Path(__file__).parents[4]
 IMPORT = re.compile(
     r"^ *from ((?:api|scripts|tests)[\w.]*) import ([\w, ]+|\((?:[^)]*)\))|^import (api[\w.]+)", re.MULTILINE
@@ -44,11 +46,8 @@ def imported(name: str) -> set[str]:
     return found
 
 
-def is_tailored(name: str, missing: str) -> bool:
-    """Say whether a project without the sample domain has the import no more."""
-    return (name == "api/models.py" and missing.endswith("/models.py")) or (
-        name == "scripts/cli.py" and missing == "scripts/seed.py"
-    )
+#: Where `infra/kit/tailor.py` takes the lines out that name the sample domain.
+TAILORED = {"api/app.py", "api/events.py", "api/models.py", "scripts/cli.py"}
 
 
 class TestProjectFiles:
@@ -64,7 +63,14 @@ class TestProjectFiles:
             if not (ROOT / f"{name}.jinja").exists()
             for missing in imported(name) - files
         }
-        assert {each for each in left_out if sample or not is_tailored(*each)} == set()
+        assert {each for each in left_out if sample or each[0] not in TAILORED} == set()
+
+    def test_name_no_resource_that_is_left_out(self):
+        """As text too: routes and jobs are imported by their names."""
+        module = re.compile(rf"\bapi\.({'|'.join(SAMPLE)})\b")
+        code = [name for name in project_files(sample=False) if name.endswith(".py")]
+        named = {name for name in code if (ROOT / name).exists() and module.search((ROOT / name).read_text())}
+        assert named - TAILORED == set()
 
     def test_hold_nothing_of_the_kits_own(self):
         """Neither its proofs nor what only it is made from."""
