@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from infra.config import load_project
+from infra.context import ProviderName
 from scripts import output
-
-
-class InitialProvider(StrEnum):
-    """Who hosts a new project's branches."""
-
-    LOCAL = "local"
-    NEON = "neon"
-    SUPABASE = "supabase"
 
 
 def init(
@@ -31,8 +23,8 @@ def init(
     ],
     *,
     provider: Annotated[
-        InitialProvider, typer.Option(help="Who hosts the database's branches; local until that is decided.")
-    ] = InitialProvider.LOCAL,
+        ProviderName, typer.Option(help="Who hosts the database's branches; local until that is decided.")
+    ] = ProviderName.LOCAL,
     region: Annotated[
         str, typer.Option(help="AWS region of everything that is deployed; else the environment's.")
     ] = "",

@@ -117,7 +117,7 @@ def _version(root: Path) -> str:
 
 def _way_out(conflicts: list[str]) -> str:
     lock = "; uv.lock is the kit's now: .venv/bin/uv lock" if "uv.lock" in conflicts else ""
-    return f"settle what is marked in them, then `git add` them{lock}. {_back().capitalize()}"
+    return f"settle what is marked in them, then `git add` them{lock}. {_back()}"
 
 
 def _back() -> str:
