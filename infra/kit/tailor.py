@@ -86,7 +86,6 @@ def _leave_out_sample(root: Path) -> None:
     _change(root / "api" / "app.py", rf'^ *"{module}.*\n', "")
     _change(root / "api" / "events.py", rf'^ *".*": "{module}.*\n', "")
     _change(root / "api" / "models.py", rf"^import {module}.*\n", "")
-    _change(root / "api" / "events.py", rf'^ *"\w+": "{module}.*\n', "")
     _change(root / "scripts" / "cli.py", r"^( +seed,|app\.command\(\)\(seed\.seed\))\n", "")
     pyproject = root / "pyproject.toml"
     _change(pyproject, rf'"{module}", |, "{module}"', "")
