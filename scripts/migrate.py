@@ -16,10 +16,12 @@ from scripts import (
     migrate_contract,
     migrate_drift,
     migrate_rehearse,
+    migrate_remote,
     migrate_review,
     migrate_write,
     output,
 )
+from scripts.aws_options import Local, StageOption  # noqa: TC001  Typer reads them
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.target import OnBranch, OnUrl, resolve_target
@@ -70,6 +72,14 @@ def apply(
             " a restore point was made.",
         ),
     ] = False,
+    remote: Annotated[
+        bool,
+        typer.Option(
+            "--remote", help="From inside AWS, by the stage's migration function: for databases out of reach."
+        ),
+    ] = False,
+    stage: StageOption = None,
+    local: Local = False,
     yes: Yes = False,
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
@@ -87,9 +97,26 @@ def apply(
         # Not through rich, which would wrap and colour what psql is to read.
         sys.stdout.write(runner.sql(project, start=start or "base", end=end))
         return
+    required = project.migrate.require_rehearsal if require_rehearsal is None else require_rehearsal
+    if remote:
+        if branch is not None or url is not None:
+            raise typer.BadParameter("the stage says which database", param_hint="--remote")
+        report = migrate_remote.apply(
+            project,
+            stage,
+            revision,
+            local=local,
+            contract=contract,
+            require_rehearsal=required,
+            allow_unsafe=allow_unsafe,
+            yes=yes,
+        )
+        _conclude(None, report, revision, output_format)
+        return
+    if stage is not None or local:
+        raise typer.BadParameter("only with --remote", param_hint="--stage" if stage else "--local")
     target = resolve_target(project, branch, url)
     output.say(f"Migrating {target.url}")
-    required = project.migrate.require_rehearsal if require_rehearsal is None else require_rehearsal
     if contract:
         report = migrate_contract.apply(
             project,
@@ -109,7 +136,11 @@ def apply(
             revision=revision,
             guard=memory.guard(project, allow_unsafe=allow_unsafe) if required else None,
         )
-    _show(target.url, report, "Applied", output_format)
+    _conclude(target.url, report, revision, output_format)
+
+
+def _conclude(url: DirectUrl | None, report: Report, revision: str, output_format: OutputFormat) -> None:
+    _show(url, report, "Applied", output_format)
     if report.held_back and revision != "head":
         raise typer.Exit(3)
 
@@ -191,7 +222,7 @@ def _revision(revision: Revision) -> dict[str, str]:
     return {"id": revision.id, "message": revision.message, "phase": revision.phase}
 
 
-def _show(url: DirectUrl, report: Report, did: str, output_format: OutputFormat) -> None:
+def _show(url: DirectUrl | None, report: Report, did: str, output_format: OutputFormat) -> None:
     for run in report.runs:
         tries = f", try {run.attempts}" if run.attempts > 1 else ""
         output.say(f"{did} {run.id} ({run.phase}, {run.seconds:.2f} s{tries})")
@@ -202,7 +233,7 @@ def _show(url: DirectUrl, report: Report, did: str, output_format: OutputFormat)
     output.say(f"The database is at {', '.join(report.current) or 'base'}")
     if output_format is not OutputFormat.TABLE:
         record = {
-            "database": str(url),
+            "database": str(url) if url else None,
             "revisions": [asdict(run) for run in report.runs],
             "current": list(report.current),
             "held_back": [_revision(revision) for revision in report.held_back],

@@ -10,7 +10,9 @@ from scripts.migrate_rehearse import forking
 from scripts.signals import EndingSignals
 
 if TYPE_CHECKING:
+    from infra.branches.identity import BranchIdentity
     from infra.config import Project
+    from infra.migrate.contract import RestorePoint
     from infra.migrate.runner import Report
     from scripts.target import Target
 
@@ -46,12 +48,17 @@ def apply(
         )
     if done.before is not None and done.report.runs:
         output.say(f"The way back, without the data that was dropped: bough migrate rollback {done.before}")
-    if point := done.restore_point:
-        at = f"{point.at:{_MOMENT}}"
-        until = f"{point.expires_at:{_MOMENT}}" if point.expires_at else "it is deleted"
-        output.say(f"The branch {point.name} has everything as it was at {at}, until {until}")
-        output.say(
-            "To return to it, as long as its history goes back so far: "
-            f"bough branch restore {who.name or who.branch_id} --at {at}"
-        )
+    if done.restore_point is not None:
+        say_restore_point(done.restore_point, who)
     return done.report
+
+
+def say_restore_point(point: RestorePoint, who: BranchIdentity) -> None:
+    """Say what a restore point keeps, for how long, and how to return to it."""
+    at = f"{point.at:{_MOMENT}}"
+    until = f"{point.expires_at:{_MOMENT}}" if point.expires_at else "it is deleted"
+    output.say(f"The branch {point.name} has everything as it was at {at}, until {until}")
+    output.say(
+        "To return to it, as long as its history goes back so far: "
+        f"bough branch restore {who.name or who.branch_id} --at {at}"
+    )

@@ -110,7 +110,7 @@ def apply(
         raise ContractRefusedError(found.allowed.why or "")
     if contracts and found.before is not None:
         _have_rehearsed(project, target, found, announce, allow_unsafe=allow_unsafe, code=code)
-        restore_point = _keep(found.identity, contracts[0].id, provider, consent, announce)
+        restore_point = keep(found.identity, contracts[0].id, provider, consent, announce)
     report = runner.apply(
         project,
         target.url,
@@ -161,22 +161,34 @@ def _have_rehearsed(
             require(connection, found.allowed.run)
 
 
-def _keep(
-    target: BranchIdentity,
+def keep(
+    target: BranchIdentity | None,
     revision: str,
     provider: BranchProvider | None,
     consent: Callable[[str], None],
     announce: Callable[[str], None],
 ) -> RestorePoint | None:
-    """Make a branch of the target; each attempt its own, since data goes on changing between them."""
+    """Make a branch of the target; each attempt its own, since data goes on changing between them.
+
+    Args:
+        target: What is to be kept; `None` where that is not known.
+        revision: Before which.
+        provider: Makes it; `None` where no provider hosts the target.
+        consent: Is asked, with a sentence, where none can be made; raises to stop.
+        announce: Is told of it.
+
+    Raises:
+        BranchError: The provider could not make it.
+    """
     at = datetime.now(UTC).replace(microsecond=0)
     name = f"before-{revision}-{at:%Y%m%d-%H%M%S}"
-    if provider is not None:
+    if provider is not None and target is not None:
         announce(f"Making the restore point {name}")
         # Supabase knows no expiry, and makes branches of the default one alone.
         for expires_at in (at + LIFETIME, None):
             with suppress(NotSupportedError):
                 branch = provider.create(BranchSpec(name, target.branch_id, expires_at=expires_at))
                 return RestorePoint(branch.name, at, branch.expires_at)
-    consent(f"No restore point can be made of {target}: what {revision} takes away is gone for good.")
+    what = target or "the database"
+    consent(f"No restore point can be made of {what}: what {revision} takes away is gone for good.")
     return None

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from api.database.connection_url import ConnectionUrlError, DirectUrl
 from api.parameters import ParameterError, forget, secret
+from infra.aws.sources import built_with
 from infra.config import load_project
 from infra.errors import InfraError
-from infra.migrate import runner
+from infra.migrate import live, runner
 from infra.migrate.errors import DirectUrlInvalidError, DirectUrlMissingError, MigrationError
 from infra.migrate.rehearsal import memory
 from infra.migrate.remote_run import RemoteRun, report_as_json
@@ -111,9 +112,12 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
 
 
 def _apply(run: RemoteRun) -> runner.Report:
-    project, progress = load_project(Path(os.environ[_CODE])), _Progress(run)
-    url = _url()
+    code, url, progress = Path(os.environ[_CODE]), _url(), _Progress(run)
+    if run.record:
+        live.record(url, run.expected, built_with(code), None)
+        return runner.Report((), ())
     progress.say(f"Migrating {url}")
+    project = load_project(code)
     return runner.apply(
         project,
         url,

@@ -38,6 +38,7 @@ class RemoteRun:
         contract: Whether contract revisions run too, as far as the live code was built with them.
         require_rehearsal: Refuse what was not rehearsed.
         allow_unsafe: A rehearsal that found it unsafe is enough.
+        record: Run nothing: take down that code with the revisions of the function's artifact is live.
     """
 
     id: str
@@ -46,6 +47,7 @@ class RemoteRun:
     contract: bool = False
     require_rehearsal: bool = False
     allow_unsafe: bool = False
+    record: bool = False
 
     def event(self) -> bytes:
         """Return the function's event."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from typing import TYPE_CHECKING, Final
 
@@ -50,11 +51,23 @@ def zipped(folder: Path, code: str, *, fails: tuple[str, ...] = ()) -> SentCode:
     return SentCode(file)
 
 
-def make(account: Account, name: str, code: SentCode) -> Function:
-    """Make a function."""
+def logging_role(account: Account) -> str:
+    """Return the ARN of a role that may write logs."""
+    arn = role(account, "logs")
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
+    }
+    iam = account.session.client("iam", endpoint_url=account.endpoint)
+    iam.put_role_policy(RoleName="logs", PolicyName="logs", PolicyDocument=json.dumps(policy))
+    return arn
+
+
+def make(account: Account, name: str, code: SentCode, role_arn: str | None = None) -> Function:
+    """Make a function, with a role that may do nothing unless one is given."""
     target = Target.this_machine()
     configuration = Configuration(
-        "app.handler", role(account), target.runtime, target.architecture, memory=512, timeout=15
+        "app.handler", role_arn or role(account), target.runtime, target.architecture, memory=512, timeout=15
     )
     return Functions(account).create(name, code, configuration, tags={"bough:service": "shop"})
 
