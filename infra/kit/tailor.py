@@ -45,6 +45,10 @@ def tailor(root: Path, *, name: str, service: str, provider: str, region: str, s
     # Whose licence the kit is under says nothing of what is made with it.
     _change(root / "pyproject.toml", r"^license = .*\n", "")
     _change(root / "api" / "app.py", r'title="bough"', f'title="{name}"')
+    for file in (root / "clients" / "config.yml", root / "docs" / "guides" / "calling.md"):
+        _change(
+            file, r"\bbough([-_])client\b", lambda match: f"{name.replace('-', match[1])}{match[1]}client"
+        )
     _rename_locked(root / "uv.lock", name)
     # It measures the kit against what is common elsewhere.
     _change(root / "Makefile", r"^bench: .*\n(\t.*\n)+\n", "")

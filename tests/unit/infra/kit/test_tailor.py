@@ -20,6 +20,8 @@ FILES = (
     "api/app.py",
     "api/events.py",
     "api/models.py",
+    "clients/config.yml",
+    "docs/guides/calling.md",
     "scripts/cli.py",
 )
 ANSWERS = {"name": "shop", "service": "shop", "provider": "local", "region": "", "sample": True}
@@ -29,7 +31,7 @@ ANSWERS = {"name": "shop", "service": "shop", "provider": "local", "region": "",
 def project(tmp_path):
     """The files that are changed, as copier leaves them."""
     for name in FILES:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -62,6 +64,15 @@ class TestTailor:
             "neon",
         )
 
+    def test_client_of_the_api_has_the_projects_name(self, project):
+        """As the guide says it, too."""
+        tailor(project, **ANSWERS | {"name": "web-shop"})
+        config, guide = (
+            (project / name).read_text() for name in ("clients/config.yml", "docs/guides/calling.md")
+        )
+        assert "project_name_override: web-shop-client\npackage_name_override: web_shop_client\n" in config
+        assert "bough_client" not in guide
+
     def test_commands_of_make_are_the_kits_but_for_its_benchmarks(self, project):
         """`make bench` measures the kit."""
         tailor(project, **ANSWERS)
@@ -80,7 +91,9 @@ class TestTailor:
         tailor(project, **ANSWERS | {"sample": False})
         for name in FILES:
             text = (project / name).read_text()
-            assert [resource for resource in SAMPLE if f"api.{resource}" in text] == []
+            assert (
+                name.endswith(".md") or [resource for resource in SAMPLE if f"api.{resource}" in text] == []
+            )
             if name.endswith(".py"):
                 compile(text, name, "exec")
         assert "seed" not in (project / "scripts" / "cli.py").read_text()
