@@ -1,7 +1,8 @@
 """Two roles that log in by turns as the application role, so that a password can change under load.
 
 `<application>_a` and `<application>_b` are members of the application role, whose rights they inherit. Its
-limits are settings, which no membership passes on, so they are copied.
+limits are settings, which no membership passes on, so they are copied. A branch is a copy and so has its
+parent's logins: each says in its comment which branch it is for, and ends where another one is provisioned.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from psycopg import sql
 
+from infra.branches import identity
 from infra.branches.errors import BranchError
 
 if TYPE_CHECKING:
-    import psycopg
-
     from api.database.connection_url import PooledUrl
+    from infra.branches.identity import BranchIdentity
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -33,6 +35,13 @@ _SETTINGS: Final = """
     WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = %s)
       AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
 """
+
+
+_COPIED: Final = """
+    SELECT rolname, said FROM pg_roles, shobj_description(oid, 'pg_authid') AS said
+    WHERE rolname = ANY(%s) AND rolcanlogin AND starts_with(said, %s) AND said <> %s
+"""
+_COMMENT: Final = "login for branch "
 
 
 class LoginRoleError(BranchError):
@@ -117,6 +126,42 @@ def make_login(connection: Connection, role: str, password: str, *, application:
             connection.execute(
                 sql.SQL("ALTER ROLE {} {} SET {} FROM CURRENT").format(name, where, sql.Identifier(setting))
             )
+        if here_is := identity.read(connection):
+            connection.execute(
+                sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(_comment(here_is)))
+            )
+
+
+def end_copied_logins(connection: Connection, application: str) -> list[str]:
+    """End the logins that a branch has from its parent, whose passwords would open it too; return them.
+
+    Nothing is done where database or login do not say which branch they are.
+
+    Args:
+        connection: The owner's, direct.
+        application: Whose logins.
+
+    Raises:
+        LoginRoleError: The server refused.
+    """
+    here = identity.read(connection)
+    if here is None:
+        return []
+    names = [f"{application}{suffix}" for suffix in _SUFFIXES]
+    copied = connection.execute(_COPIED, [names, _COMMENT, _comment(here)]).fetchall()
+    for role, said in copied:
+        try:
+            end_login(connection, role)
+        except psycopg.Error as error:
+            raise LoginRoleError(
+                f"{role} is a {said}, and cannot be ended on {here}: {error.diag.message_primary}",
+                hint=f"as a role that may: ALTER ROLE {role} NOLOGIN",
+            ) from error
+    return [role for role, _ in copied]
+
+
+def _comment(branch: BranchIdentity) -> str:
+    return f"{_COMMENT}{branch.branch_id} of {branch.provider} project {branch.project_id}"
 
 
 def end_login(connection: Connection, role: str) -> None:

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from api.database.timeouts import Timeouts
-from infra.branches import application_role
+from infra.branches import application_role, login_roles
 from infra.branches.application_rights import Rights, read_rights
 from infra.branches.errors import BranchError, BranchNotReadyError
 
@@ -102,6 +102,7 @@ def provision(
                 timeouts=wanted,
                 mark=mark,
             )
+        login_roles.end_copied_logins(owner, application)
     with connected(urls.application_direct, deadline, announce) as connection:
         _refuse_excess(read_rights(connection, name), application)
     for pooled in (urls.owner_pooled, urls.application_pooled):

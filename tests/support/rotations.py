@@ -66,6 +66,10 @@ def rotated_stage(world: World, account: Account, folder: Path) -> Iterator[Rota
                     sql.Identifier(owner)
                 )
             )
+            # Else the mark that says which branch it is would be somebody else's.
+            administrator.execute(
+                sql.SQL("ALTER TABLE bough_branch OWNER TO {}").format(sql.Identifier(owner))
+            )
             url = database.direct.replace(user=owner, password=password)
             with psycopg.connect(url.libpq()) as connection:
                 connection.execute("CREATE TABLE counted (id int PRIMARY KEY, times int NOT NULL)")

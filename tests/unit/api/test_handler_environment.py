@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.parameters import secret
 from tests.support.handler_copy import call, metrics
 from tests.support.lambda_events import (
     REQUEST_ID,
     Context,
     function_url,
 )
+from tests.support.parameters_extension import parameters_extension
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -221,3 +223,15 @@ class TestSnapshotHooks:
         random.setstate(state)
         module.after_restore()
         assert random.random() != first
+
+    def test_secrets_are_read_anew_after_restore(
+        self, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A snapshot may be weeks old."""
+        monkeypatch.setenv("SECRET_IN_SNAPSHOT_PARAMETER", "/shop/SECRET_IN_SNAPSHOT")
+        with parameters_extension() as extension:
+            extension.values["/shop/SECRET_IN_SNAPSHOT"] = "old"
+            assert secret("SECRET_IN_SNAPSHOT") == "old"
+            extension.values["/shop/SECRET_IN_SNAPSHOT"] = "new"
+            module.after_restore()
+            assert secret("SECRET_IN_SNAPSHOT") == "new"

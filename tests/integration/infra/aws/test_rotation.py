@@ -15,7 +15,8 @@ from api.auth_keys import accepted_keys, read_auth_keys, signing_key
 from api.database.engine import make_engine
 from api.database.session import read, write
 from infra.aws.rotation import SPREAD, RotationError, finish_database, plan_database, rotate_auth
-from infra.branches.login_roles import LoginRoleError
+from infra.branches.application_rights import excess_rights
+from infra.branches.login_roles import LoginRoleError, end_copied_logins
 from infra.plan import execute
 from tests.support.rotations import Rotated, rotated_stage
 
@@ -223,6 +224,34 @@ class TestPlanDatabase:
                         await asyncio.sleep(0.1)
                 await frozen.request()
         await frozen.engine.dispose()
+
+
+class TestEndCopiedLogins:
+    """`end_copied_logins`."""
+
+    def test_ends_what_a_branch_has_from_its_parent(self, stage: Rotated) -> None:
+        """Not the branch's own login, also after provisioning it again."""
+        rotate(stage)
+        with psycopg.connect(stage.owner.libpq(), autocommit=True) as owner:
+            assert end_copied_logins(owner, stage.application) == []
+            assert can_log_in(stage.url())
+            stage.administrator.execute("UPDATE bough_branch SET branch_id = 'copy'")
+            assert end_copied_logins(owner, stage.application) == [f"{stage.application}_a"]
+        assert not can_log_in(stage.url())
+
+    def test_leaves_logins_alone_where_nobody_says_which_branch_it_is(self, stage: Rotated) -> None:
+        """The one that production uses may be among them."""
+        rotate(stage)
+        stage.administrator.execute("DROP TABLE bough_branch")
+        with psycopg.connect(stage.owner.libpq(), autocommit=True) as owner:
+            assert end_copied_logins(owner, stage.application) == []
+        assert can_log_in(stage.url())
+
+    def test_a_login_has_no_right_too_many(self, stage: Rotated) -> None:
+        """`bough doctor` would say so."""
+        rotate(stage)
+        with psycopg.connect(stage.url().libpq(), autocommit=True, prepare_threshold=None) as connection:
+            assert excess_rights(connection) == ()
 
 
 class TestRotateAuth:
