@@ -188,6 +188,8 @@ class ExecutionEnvironment:
     async def _start(self) -> None:
         port = await self._api.start()
         self._begun = time.monotonic()
+        # Before the process runs: it may be ready before it is known here.
+        self._set_timer(INIT_TIMEOUT, self._init_timed_out)
         with await self._pipe.writer() as output:
             # A group of its own in our session: when this process dies, the kernel ends stopped
             # groups that are left without a parent (SIGHUP and SIGCONT), children of functions too.
@@ -203,7 +205,6 @@ class ExecutionEnvironment:
         self._process, self.pid = process, process.pid
         if self.state is State.DEAD:
             self.kill()
-        self._set_timer(INIT_TIMEOUT, self._init_timed_out)
 
     def _ended(self, status: int) -> None:
         """Say how the process ended, unless it was killed on purpose, and answer its invocation."""

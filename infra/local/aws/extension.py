@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
-from moto.ssm.models import ssm_backends
 from moto.utilities.utils import get_partition
 
 from infra.aws.function_url import Request, Response
@@ -105,6 +104,9 @@ def _read(deployed: Deployed, query: dict[str, str]) -> dict[str, Any] | str:
             f"api error AccessDeniedException: User: {who} is not authorized to perform: ssm:GetParameter on "
             f"resource: {arn} because no identity-based policy allows the ssm:GetParameter action"
         )
+    # Who wrote a parameter has imported it by now: it brings EC2 along, which takes seconds.
+    from moto.ssm.models import ssm_backends  # noqa: PLC0415  see above
+
     selector = query.get("version") or query.get("label")
     backend = ssm_backends[deployed.account][deployed.region]
     parameter = backend.get_parameter(f"{name}:{selector}" if selector else name)

@@ -1,180 +1,36 @@
-"""Kinds of resources that moto 5.2.5 has, but not in CloudFormation.
-
-moto skips what it does not know, and calls the stack complete. These are made through the services' own APIs,
-whose parameters are called as the properties are. AWS::S3::BucketPolicy stays left out: moto would refuse
-every upload by one that asks for TLS.
-"""
+"""Resources of stacks where moto 5.2.5 has none, or cannot change or delete them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import boto3
+from botocore.exceptions import ClientError
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.utils import get_backend
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
 from moto.logs.models import LogGroup as MotoLogGroup
 
 from infra.aws.account import LocalAccess
+from infra.local.aws.moto_kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-_Properties = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """How a resource is made and deleted.
-
-    Args:
-        type: CloudFormation's name of it.
-        service: boto3's name of its service.
-        create: The action that makes it, of what `asked` returns.
-        delete: The action that deletes it.
-        id: The physical id, which `Ref` gives, by the properties and the answer.
-        deleted: The parameters of `delete`, by the properties and the id.
-        asked: The parameters of `create`, by the properties.
-        update: The action that changes it, of the same; without one it is replaced.
-        attributes: What `GetAtt` gives, by name, of the answer.
-    """
-
-    type: str
-    service: str
-    create: str
-    delete: str
-    id: Callable[[_Properties, _Properties], str]
-    deleted: Callable[[_Properties, str], _Properties]
-    asked: Callable[[_Properties], _Properties] = lambda properties: properties
-    update: str | None = None
-    attributes: dict[str, Callable[[_Properties], str]] = field(default_factory=dict)
-
-
-def _url_asked(properties: _Properties) -> _Properties:
-    asked: _Properties = {
-        name: properties[name]
-        for name in ("Qualifier", "AuthType", "Cors", "InvokeMode")
-        if name in properties
-    }
-    return {"FunctionName": properties["TargetFunctionArn"], **asked}
-
-
-def _alias_asked(properties: _Properties) -> _Properties:
-    names = ("FunctionName", "FunctionVersion", "Name", "Description")
-    weights = {
-        each["FunctionVersion"]: float(each["FunctionWeight"])
-        for each in properties.get("RoutingConfig", {}).get("AdditionalVersionWeights", ())
-    }
-    asked = {name: str(properties[name]) for name in names if name in properties}
-    return asked | {"RoutingConfig": {"AdditionalVersionWeights": weights}}
-
-
-_KINDS: Final = (
-    _Kind(
-        "AWS::Lambda::Alias",
-        "lambda",
-        "create_alias",
-        "delete_alias",
-        lambda _, answer: answer["AliasArn"],
-        lambda properties, _: {"FunctionName": properties["FunctionName"], "Name": properties["Name"]},
-        _alias_asked,
-        "update_alias",
-    ),
-    _Kind(
-        "AWS::Lambda::Url",
-        "lambda",
-        "create_function_url_config",
-        "delete_function_url_config",
-        lambda _, answer: answer["FunctionArn"],
-        lambda properties, _: {
-            name: value
-            for name, value in _url_asked(properties).items()
-            if name in ("FunctionName", "Qualifier")
-        },
-        _url_asked,
-        "update_function_url_config",
-        {
-            "FunctionUrl": lambda answer: str(answer["FunctionUrl"]),
-            "FunctionArn": lambda answer: str(answer["FunctionArn"]),
-        },
-    ),
-    _Kind(
-        "AWS::CloudWatch::Alarm",
-        "cloudwatch",
-        "put_metric_alarm",
-        "delete_alarms",
-        lambda properties, _: str(properties["AlarmName"]),
-        lambda _, name: {"AlarmNames": [name]},
-        update="put_metric_alarm",
-    ),
-    _Kind(
-        "AWS::ApiGatewayV2::Api",
-        "apigatewayv2",
-        "create_api",
-        "delete_api",
-        lambda _, answer: str(answer["ApiId"]),
-        lambda _, id_: {"ApiId": id_},
-        attributes={
-            "ApiEndpoint": lambda answer: str(answer["ApiEndpoint"]),
-            "ApiId": lambda answer: str(answer["ApiId"]),
-        },
-    ),
-    _Kind(
-        "AWS::ApiGatewayV2::Stage",
-        "apigatewayv2",
-        "create_stage",
-        "delete_stage",
-        lambda properties, _: str(properties["StageName"]),
-        lambda properties, name: {"ApiId": properties["ApiId"], "StageName": name},
-    ),
-    _Kind(
-        "AWS::ApiGatewayV2::Integration",
-        "apigatewayv2",
-        "create_integration",
-        "delete_integration",
-        lambda _, answer: str(answer["IntegrationId"]),
-        lambda properties, id_: {"ApiId": properties["ApiId"], "IntegrationId": id_},
-    ),
-    _Kind(
-        "AWS::ApiGatewayV2::Route",
-        "apigatewayv2",
-        "create_route",
-        "delete_route",
-        lambda _, answer: str(answer["RouteId"]),
-        lambda properties, id_: {"ApiId": properties["ApiId"], "RouteId": id_},
-    ),
-    _Kind(
-        "AWS::ApiGatewayV2::DomainName",
-        "apigatewayv2",
-        "create_domain_name",
-        "delete_domain_name",
-        lambda properties, _: str(properties["DomainName"]),
-        lambda _, name: {"DomainName": name},
-        attributes={
-            "RegionalDomainName": lambda answer: _first_domain(answer).get("ApiGatewayDomainName", "local"),
-            "RegionalHostedZoneId": lambda answer: _first_domain(answer).get("HostedZoneId", "LOCAL"),
-        },
-    ),
-    _Kind(
-        "AWS::ApiGatewayV2::ApiMapping",
-        "apigatewayv2",
-        "create_api_mapping",
-        "delete_api_mapping",
-        lambda _, answer: str(answer["ApiMappingId"]),
-        lambda properties, id_: {"DomainName": properties["DomainName"], "ApiMappingId": id_},
-    ),
-)
+    from infra.local.aws.moto_kinds import Kind, Properties
 
 
 class _Made:
     """What the classes have in common that `register` makes of the kinds."""
 
-    kind: ClassVar[_Kind]
+    kind: ClassVar[Kind]
     endpoint: ClassVar[str]
 
-    def __init__(self, id_: str, properties: _Properties, answer: _Properties) -> None:
+    def __init__(self, id_: str, properties: Properties, answer: Properties) -> None:
         self.physical_resource_id = id_
         self.properties = properties
         self._answer = answer
@@ -198,7 +54,7 @@ class _Made:
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, _name: str, cloudformation_json: _Properties, _account_id: str, region_name: str, **_kwargs: Any
+        cls, _name: str, cloudformation_json: Properties, _account_id: str, region_name: str, **_kwargs: Any
     ) -> Self:
         return cls._made(cls.kind.create, cloudformation_json["Properties"], region_name)
 
@@ -207,7 +63,7 @@ class _Made:
         cls,
         original_resource: Self,
         new_resource_name: str,
-        cloudformation_json: _Properties,
+        cloudformation_json: Properties,
         account_id: str,
         region_name: str,
     ) -> Self:
@@ -223,13 +79,14 @@ class _Made:
 
     def delete(self, _account_id: str, region_name: str) -> None:
         parameters = self.kind.deleted(self.properties, self.physical_resource_id)
-        getattr(_client(self.endpoint, self.kind.service, region_name), self.kind.delete)(**parameters)
+        with _gone_already():
+            getattr(_client(self.endpoint, self.kind.service, region_name), self.kind.delete)(**parameters)
 
     def is_created(self) -> bool:
         return True
 
     @classmethod
-    def _made(cls, action: str, properties: _Properties, region: str) -> Self:
+    def _made(cls, action: str, properties: Properties, region: str) -> Self:
         client = _client(cls.endpoint, cls.kind.service, region)
         answer = getattr(client, action)(**cls.kind.asked(properties))
         return cls(cls.kind.id(properties, answer), properties, answer)
@@ -268,7 +125,7 @@ class Version(CloudFormationModel):
     def create_from_cloudformation_json(
         cls,
         resource_name: str,
-        cloudformation_json: _Properties,
+        cloudformation_json: Properties,
         account_id: str,
         region_name: str,
         **_kwargs: Any,
@@ -281,10 +138,11 @@ class Version(CloudFormationModel):
         return cls(version.function_arn, str(version.version))
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Delete it."""
-        get_backend(account_id, region_name).delete_function(
-            self.physical_resource_id.rpartition(":")[0], self.number
-        )
+        """Delete it; it is gone with its function."""
+        with suppress(UnknownFunctionException):
+            get_backend(account_id, region_name).delete_function(
+                self.physical_resource_id.rpartition(":")[0], self.number
+            )
 
 
 class Permission(CloudFormationModel):
@@ -309,7 +167,7 @@ class Permission(CloudFormationModel):
     def create_from_cloudformation_json(
         cls,
         resource_name: str,
-        cloudformation_json: _Properties,
+        cloudformation_json: Properties,
         account_id: str,
         region_name: str,
         **_kwargs: Any,
@@ -325,9 +183,10 @@ class Permission(CloudFormationModel):
 
     def delete(self, _account_id: str, region_name: str) -> None:
         """Take it away."""
-        _client(_Made.endpoint, "lambda", region_name).remove_permission(
-            FunctionName=self._function, StatementId=self.physical_resource_id
-        )
+        with _gone_already():
+            _client(_Made.endpoint, "lambda", region_name).remove_permission(
+                FunctionName=self._function, StatementId=self.physical_resource_id
+            )
 
 
 class LogGroup(MotoLogGroup, CloudFormationModel):
@@ -338,7 +197,7 @@ class LogGroup(MotoLogGroup, CloudFormationModel):
         cls,
         original_resource: MotoLogGroup,
         new_resource_name: str,
-        cloudformation_json: _Properties,
+        cloudformation_json: Properties,
         account_id: str,
         region_name: str,
     ) -> MotoLogGroup:
@@ -356,13 +215,19 @@ def register(endpoint: str) -> None:
         endpoint: Where the services' APIs are: this process's own.
     """
     _Made.endpoint = endpoint
-    for kind in _KINDS:
+    for kind in KINDS:
         name = kind.type.rpartition(":")[2]
         type(name, (_Made, CloudFormationModel), {"kind": kind, "__module__": __name__})
 
 
-def _first_domain(answer: _Properties) -> dict[str, str]:
-    return next(iter(answer.get("DomainNameConfigurations", ())), {})
+@contextmanager
+def _gone_already() -> Iterator[None]:
+    """Take it for deleted when what it belonged to was: moto deletes a stack's in any order."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.NOT_FOUND:
+            raise
 
 
 @lru_cache(maxsize=64)

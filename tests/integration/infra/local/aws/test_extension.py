@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support.deployed_functions import EXTENSION, LOGS
 
 if TYPE_CHECKING:
     from tests.support.deployed_functions import Deployer
+
+pytestmark = pytest.mark.prove
 
 _READS = """
     import json, os, urllib.error, urllib.parse, urllib.request
