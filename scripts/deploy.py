@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from infra.context import ProviderName
 from infra.errors import InfraError
 from infra.local import own_folder
 from infra.plan import execute
-from scripts import output, progress
+from scripts import migrate_remote, output, progress
 from scripts.aws_options import Local, StageName, open_stage
 from scripts.confirmation import Yes, confirm
 from scripts.moments import length
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from infra.aws.canary import Canary
     from infra.aws.release import Deploy, Wishes
     from infra.aws.release_database import StageDatabase
+    from infra.aws.remote_migrations import RemoteMigrations
     from infra.aws.stage import Stage
     from infra.config import Project
     from infra.plan import Progress
@@ -76,6 +77,13 @@ def deploy(
     rehearse: Annotated[
         bool, typer.Option("--rehearse/--no-rehearse", help="Run pending revisions on a fork first.")
     ] = True,
+    remote: Annotated[
+        bool,
+        typer.Option(
+            "--remote",
+            help="Apply revisions from inside AWS, for a database out of reach; nothing is rehearsed.",
+        ),
+    ] = False,
     yes: Yes = False,
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
@@ -90,15 +98,21 @@ def deploy(
     wishes = Wishes(_canary(canary, for_), rehearse=rehearse)
     project = load_project(Path.cwd())
     account, found = open_stage(project, stage, local=local)
-    with EndingSignals(), stage_database(project, found, url, local=local) as database:
-        made = prepare(project, account, found, database, wishes, local=local)
+    if remote and url is not None:
+        raise typer.BadParameter("--url says how to reach it from here", param_hint="--remote")
+    with EndingSignals(), ExitStack() as stack:
+        if remote:
+            database, inside = None, migrate_remote.open_migrations(project, account, found, local=local)
+        else:
+            database, inside = stack.enter_context(stage_database(project, found, url, local=local)), None
+        made = prepare(project, account, found, database, wishes, remote=inside, local=local)
         steps = made.steps()
         if dry_run:
             progress.show_plan(steps, output_format)
             if steps:
                 raise typer.Exit(3)
             return
-        if not rehearse and any(step.key == "migrate" for step in steps):
+        if (remote or not rehearse) and any(step.key == "migrate" for step in steps):
             confirm("Revisions run on the database without having been rehearsed.", yes=yes)
         output.show(perform(made), output_format)
 
@@ -110,6 +124,7 @@ def prepare(
     database: StageDatabase | None,
     wishes: Wishes,
     *,
+    remote: RemoteMigrations | None = None,
     local: bool,
 ) -> Deploy:
     """Look at everything that a deploy depends on; builds the packages, and changes nothing in AWS.
@@ -120,6 +135,7 @@ def prepare(
         stage: As what.
         database: That the stage works on; `None` for a project without migrations.
         wishes: How it shall go.
+        remote: What alone reaches the database; then `database` is `None`.
         local: For the functions of this machine, whose packages lie apart from those for Lambda.
 
     Raises:
@@ -136,7 +152,7 @@ def prepare(
     lock.check()
     target = Target.this_machine() if local else Target.of(project)
     dist = own_folder.folder(project.root) / "dist" if local else project.root / "dist"
-    deployment = Deployment(project, account, stage, database, target, dist)
+    deployment = Deployment(project, account, stage, database, target, dist, remote)
     outlook = look(deployment)
     if outlook.package.warning and not local:
         output.say(outlook.package.warning)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.aws.release import Deploy
+    from infra.migrate.runner import Report
     from infra.plan import Progress
 
 
@@ -84,7 +85,7 @@ def _live(made: Deploy) -> str:
 
 def _database(made: Deploy) -> str:
     if made.to.database is None:
-        return "none"
+        return "none" if made.to.remote is None else _remote_database(made.outcome.migrated)
     try:
         status = made.to.database.status()
     except InfraError as error:
@@ -102,6 +103,12 @@ def _database(made: Deploy) -> str:
     ):
         return f"{done}, which stays: the live code works with it, as the rehearsal has tried"
     return f"{done}, which stays: expand revisions take nothing away that the live code needs"
+
+
+def _remote_database(migrated: Report | None) -> str:
+    if migrated is None:
+        return "out of reach from here: bough logs --migrate says what was done"
+    return f"at {', '.join(migrated.current) or 'base'}, as the migration function has said"
 
 
 def _undone(news: Sequence[Progress]) -> str:

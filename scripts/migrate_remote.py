@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from scripts.provider import branch_or_default, open_branches
 
 if TYPE_CHECKING:
     from infra.aws.account import Account
-    from infra.aws.package import Package
     from infra.aws.remote_migrations import RemoteMigrations
     from infra.aws.stage import Stage
     from infra.config import Project
@@ -38,33 +36,36 @@ def apply(
 ) -> Report:
     """Apply revisions from inside AWS, and return what the function reports."""
     from infra.migrate.contract import keep  # noqa: PLC0415  Alembic takes a quarter of a second
-    from infra.migrate.remote_run import RemoteRun  # noqa: PLC0415  as above
 
     account, stage = open_stage(project, stage_name, local=local)
     with ExitStack() as stack:
-        branches, who = branch_of(stack, project, stage, local=local)
-        migrations, package = open_migrations(project, account, stage, local=local)
-        last = (package.revisions.head or revision) if revision == "head" else revision
-        run = RemoteRun(
-            uuid.uuid4().hex[:12],
-            # By its id: the function may have got other revisions meanwhile.
-            last,
-            who,
-            contract=contract,
-            require_rehearsal=require_rehearsal,
-            allow_unsafe=allow_unsafe,
-        )
+        branches, who = _branch(stack, project, stage, local=local)
+        migrations = _open(project, account, stage, who, local=local)
         point = None
         if contract:
+            last = (migrations.package.revisions.head or revision) if revision == "head" else revision
             provider = branches.provider if branches is not None else None
             point = keep(who, last, provider, lambda what: confirm(what, yes=yes), output.say)
-        report = migrations.apply(run)
+        report = migrations.apply(
+            revision, contract=contract, require_rehearsal=require_rehearsal, allow_unsafe=allow_unsafe
+        )
     if point is not None and who is not None:
         say_restore_point(point, who)
     return report
 
 
-def branch_of(
+def open_migrations(project: Project, account: Account, stage: Stage, *, local: bool) -> RemoteMigrations:
+    """Return a stage's migration function, and build the package for it.
+
+    Raises:
+        InfraError: It cannot be built, or the provider does not know the stage's branch.
+    """
+    with ExitStack() as stack:
+        _, who = _branch(stack, project, stage, local=local)
+        return _open(project, account, stage, who, local=local)
+
+
+def _branch(
     stack: ExitStack, project: Project, stage: Stage, *, local: bool
 ) -> tuple[Branches | None, BranchIdentity | None]:
     """Return which branch a stage's database must be, and who hosts it; `None` where no provider does."""
@@ -78,10 +79,9 @@ def branch_of(
     return branches, BranchIdentity.of(branches.name, branch)
 
 
-def open_migrations(
-    project: Project, account: Account, stage: Stage, *, local: bool
-) -> tuple[RemoteMigrations, Package]:
-    """Return the stage's migration function, with this checkout's revisions, and its package."""
+def _open(
+    project: Project, account: Account, stage: Stage, who: BranchIdentity | None, *, local: bool
+) -> RemoteMigrations:
     from infra.aws.functions import Functions  # noqa: PLC0415  boto3 takes time that --help need not pay
     from infra.aws.package import Kind, build_package  # noqa: PLC0415  as above
     from infra.aws.remote_migrations import RemoteMigrations  # noqa: PLC0415  as above
@@ -91,6 +91,7 @@ def open_migrations(
     target = Target.this_machine() if local else Target.of(project)
     dist = own_folder.folder(project.root) / "dist" if local else project.root / "dist"
     package = build_package(project, dist, target=target, kind=Kind.MIGRATE)
-    migrations = RemoteMigrations(account, stage, Functions(account), output.say)
-    migrations.update(package, Stack(project, account, stage).outputs().bucket)
-    return migrations, package
+    bucket = Stack(project, account, stage).outputs
+    return RemoteMigrations(
+        account, stage, Functions(account), package, lambda: bucket().bucket, who, output.say
+    )

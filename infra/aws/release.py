@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from infra.aws.function import Function, FunctionUrl, Version
     from infra.aws.release_database import StageDatabase
     from infra.aws.release_outlook import Deployment, Outlook
+    from infra.aws.remote_migrations import RemoteMigrations
     from infra.aws.smoke import SmokeCheck
     from infra.aws.stack import StackChange
     from infra.aws.uploads import CodeSource
@@ -132,6 +133,9 @@ class Deploy:
             yield Step("stack", f"{what} stack {self.to.stage.stack}", partial(self._apply, change))
         if found.must_migrate and found.status is not None:
             yield Step("migrate", f"Apply {_named(found.status.allowed.run)}", self._migrate)
+        if self.to.remote is not None and found.must_release:
+            run = partial(self._migrate_remotely, self.to.remote)
+            yield Step("migrate", "Apply what is pending, from inside AWS", run)
 
     def _code(self) -> Iterator[Step]:
         found, name = self.found, self.to.stage.api
@@ -155,6 +159,8 @@ class Deploy:
             write = partial(self._write_record, self.to.database)
             undo = partial(self._write_earlier_record, self.to.database)
             yield Step("record", "Record in the database what is live", write, undo=undo)
+        if found.must_release and self.to.remote is not None:
+            yield Step("record", "Record in the database what is live", self.to.remote.record)
         if found.must_release:
             yield Step("prune", "Delete old versions", self._prune)
 
@@ -181,7 +187,13 @@ class Deploy:
 
     def _migrate(self) -> str:
         rehearsed = self.found.must_rehearse and self._wishes.rehearse
-        self.outcome.migrated = done = self._database().expand(rehearsed=rehearsed)
+        return self._migrated(self._database().expand(rehearsed=rehearsed))
+
+    def _migrate_remotely(self, remote: RemoteMigrations) -> str:
+        return self._migrated(remote.apply(require_rehearsal=self.to.project.migrate.require_rehearsal))
+
+    def _migrated(self, done: Report) -> str:
+        self.outcome.migrated = done
         at = f"the database is at {', '.join(done.current) or 'base'}"
         return f"{at}; held back: {_named(done.held_back)}" if done.held_back else at
 

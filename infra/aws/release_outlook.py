@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from infra.aws.function import Alias, Function, FunctionUrl
     from infra.aws.package import Package
     from infra.aws.release_database import StageDatabase
+    from infra.aws.remote_migrations import RemoteMigrations
     from infra.aws.stack import StackChange
     from infra.aws.stage import Stage
     from infra.aws.target import Target
@@ -37,9 +38,10 @@ class Deployment:
         project: Whose code.
         account: Where.
         stage: As what.
-        database: That it works on; `None` for a project without migrations.
+        database: That it works on; `None` for a project without migrations, and where `remote` is given.
         target: What the artifact is built for.
         dist: The folder that it is built in.
+        remote: What alone reaches the database; its state is not known here, and nothing is rehearsed.
     """
 
     project: Project
@@ -48,6 +50,7 @@ class Deployment:
     database: StageDatabase | None
     target: Target
     dist: Path
+    remote: RemoteMigrations | None = None
     functions: Functions = field(init=False, repr=False)
     stack: Stack = field(init=False, repr=False)
     secrets: Secrets = field(init=False, repr=False)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from infra.aws.logs import Wanted, follow
 from infra.aws.uploads import upload
 from infra.migrate.errors import MigrationError
-from infra.migrate.remote_run import report_of
+from infra.migrate.remote_run import RemoteRun, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from infra.aws.functions import Functions
     from infra.aws.package import Package
     from infra.aws.stage import Stage
-    from infra.migrate.remote_run import RemoteRun
+    from infra.branches.identity import BranchIdentity
     from infra.migrate.runner import Report
 
 _NEWEST: Final = "$LATEST"
@@ -33,6 +35,7 @@ class _EndedError(Exception):
     """The run is over: nothing more is to be read of it."""
 
 
+@dataclass(frozen=True, slots=True)
 class RemoteMigrations:
     """The migration function of a stage.
 
@@ -40,54 +43,86 @@ class RemoteMigrations:
         account: Where it is.
         stage: Whose database it reaches.
         functions: Of the account.
+        package: Of this checkout's revisions; the function is given it unless it has it.
+        bucket: Returns the stage's, for packages.
+        expected: The branch that the database must be; `None` where no provider knows it.
         announce: Is told what happens there.
     """
 
-    def __init__(
-        self, account: Account, stage: Stage, functions: Functions, announce: Callable[[str], None]
-    ) -> None:
-        """Ask nothing yet."""
-        self._account = account
-        self._stage = stage
-        self._functions = functions
-        self._announce = announce
+    account: Account
+    stage: Stage
+    functions: Functions
+    package: Package
+    bucket: Callable[[], str]
+    expected: BranchIdentity | None
+    announce: Callable[[str], None] = field(repr=False)
 
-    def update(self, package: Package, bucket: str | None) -> None:
-        """Give the function the revisions of a package, unless it has them.
-
-        Raises:
-            FunctionNotFoundError: The stage was never deployed.
-            FunctionChangedError, FunctionFailedError: As `Functions.update_code`.
-        """
-        function = self._functions.get(self._stage.migrate)
-        if function.code_sha256 != package.code_sha256:
-            self._announce(f"Giving {function.name} these revisions ({package.size / 1e6:.1f} MB)")
-            source = upload(self._account, bucket, package)
-            self._functions.update_code(function.name, source, revision_id=function.revision_id)
-
-    def apply(self, run: RemoteRun) -> Report:
+    def apply(
+        self,
+        revision: str = "head",
+        *,
+        contract: bool = False,
+        require_rehearsal: bool = False,
+        allow_unsafe: bool = False,
+    ) -> Report:
         """Have the function run revisions, and tell of its progress meanwhile.
 
         Ctrl-C ends the watching and not the run, which the log goes on telling of.
 
+        Args:
+            revision: The last to apply.
+            contract: Whether contract revisions run too, as far as the live code was built with them.
+            require_rehearsal: Refuse what was not rehearsed.
+            allow_unsafe: A rehearsal that found it unsafe is enough.
+
         Raises:
             MigrationError: As `infra.migrate.runner.apply`, with the same code and exit code.
+            FunctionNotFoundError: The stage was never deployed.
             AwsError: The function cannot be called; it may be at work all the same.
         """
+        # By its id: the function may have got other revisions meanwhile.
+        last = self.package.revisions.head if revision == "head" else revision
+        run = RemoteRun(
+            uuid.uuid4().hex[:12],
+            last or "head",
+            self.expected,
+            contract=contract,
+            require_rehearsal=require_rehearsal,
+            allow_unsafe=allow_unsafe,
+        )
+        return self._run(run)
+
+    def record(self) -> None:
+        """Take down in the database that code with the package's revisions is live.
+
+        Raises:
+            MigrationError, AwsError: As `apply`.
+        """
+        self._run(RemoteRun(uuid.uuid4().hex[:12], expected=self.expected, record=True))
+
+    def _run(self, run: RemoteRun) -> Report:
+        self._update()
         done = self._call(run)
         try:
             self._tell(run, done)
         except KeyboardInterrupt:
-            self._announce(f"It goes on in AWS. Watch it: bough logs --migrate --follow --filter {run.id}")
+            self.announce(f"It goes on in AWS. Watch it: bough logs --migrate --follow --filter {run.id}")
             raise
         return _report(done.result())
+
+    def _update(self) -> None:
+        function = self.functions.get(self.stage.migrate)
+        if function.code_sha256 != self.package.code_sha256:
+            self.announce(f"Giving {function.name} these revisions ({self.package.size / 1e6:.1f} MB)")
+            source = upload(self.account, self.bucket(), self.package)
+            self.functions.update_code(function.name, source, revision_id=function.revision_id)
 
     def _call(self, run: RemoteRun) -> Future[Invocation]:
         done: Future[Invocation] = Future()
 
         def call() -> None:
             try:
-                done.set_result(self._functions.invoke(self._stage.migrate, _NEWEST, run.event()))
+                done.set_result(self.functions.invoke(self.stage.migrate, _NEWEST, run.event()))
             except BaseException as error:  # noqa: BLE001  raised where the result is taken
                 done.set_exception(error)
 
@@ -109,11 +144,11 @@ class RemoteMigrations:
         # The id says which run it is, and clocks differ.
         since = datetime.now(UTC) - _CLOCKS
         wanted = Wanted(since, pattern=f'"{run.id}"')
-        group = f"/aws/lambda/{self._stage.migrate}"
+        group = f"/aws/lambda/{self.stage.migrate}"
         with suppress(_EndedError):
-            for event in follow(self._account, group, wanted, announce=self._announce, pause=pause):
+            for event in follow(self.account, group, wanted, announce=self.announce, pause=pause):
                 if (message := run.message(event.message)) is not None:
-                    self._announce(message)
+                    self.announce(message)
 
 
 def _report(done: Invocation) -> Report:

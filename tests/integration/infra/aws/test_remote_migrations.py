@@ -7,43 +7,24 @@ The function here says and answers what it is told; the real one has tests of it
 from __future__ import annotations
 
 import itertools
-import zipfile
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.aws.functions import Functions
-from infra.aws.remote_migrations import RemoteMigrations
 from infra.aws.stage import Stage
-from infra.aws.uploads import SentCode
 from infra.config_tables import StageSettings
 from infra.migrate.errors import MigrationError
-from infra.migrate.remote_run import RemoteRun
-from tests.support.published import logging_role, make
+from tests.support.deployments import SmallStage, small_stage
+from tests.support.scripted_migrations import scripted_migrations
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.aws.account import Account
-
-_CODE: Final = """
-import json, os, time
-
-def say(event, message):
-    print("bough-migrate " + json.dumps({"run": event["id"], "message": message}), flush=True)
-
-def handler(event, context):
-    say(event, "Migrating")
-    print("NOTICE of a revision")
-    say(event | {"id": "another"}, "of another run")
-    if event["revision"] == "dies":
-        os._exit(1)
-    if event["revision"] == "fails":
-        error = {"code": "REVISION_FAILED", "exit_code": 1, "message": "two failed", "hint": "mend it"}
-        raise RuntimeError(json.dumps(error))
-    time.sleep(1.5)
-    say(event, "Ran two (expand)")
-    run = {"id": "two", "message": "Two.", "phase": "expand", "seconds": 0.5, "attempts": 2}
-    return {"runs": [run], "current": ["two"], "held_back": [], "why": None, "dropped_indexes": []}
-"""
+    from infra.aws.remote_migrations import RemoteMigrations
+    from infra.testing.databases import Database, World
+    from tests.support.histories import History
 
 _numbers = itertools.count()
 
@@ -60,11 +41,7 @@ def migrations(
 ) -> RemoteMigrations:
     """Those of a stage."""
     stage = Stage("shop", f"m{next(_numbers)}", StageSettings())
-    code = tmp_path_factory.mktemp("code") / "code.zip"
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("app.py", _CODE)
-    make(account, stage.migrate, SentCode(code), logging_role(account))
-    return RemoteMigrations(account, stage, Functions(account), said.append)
+    return scripted_migrations(account, stage, tmp_path_factory.mktemp("code"), said.append)
 
 
 class TestApply:
@@ -75,7 +52,7 @@ class TestApply:
     ) -> None:
         """Only this run's lines are told, each once, and in their order."""
         said.clear()
-        report = migrations.apply(RemoteRun("a1"))
+        report = migrations.apply("two")
         assert [(run.id, run.attempts) for run in report.runs] == [("two", 2)]
         assert report.current == ("two",)
         assert said == ["Migrating", "Ran two (expand)"]
@@ -83,7 +60,7 @@ class TestApply:
     def test_error_of_a_run_keeps_its_code(self, migrations: RemoteMigrations) -> None:
         """Programs find what a run out here would have said."""
         with pytest.raises(MigrationError, match="two failed") as raised:
-            migrations.apply(RemoteRun("a2", "fails"))
+            migrations.apply("fails")
         assert (raised.value.code, raised.value.exit_code, raised.value.hint) == (
             "REVISION_FAILED",
             1,
@@ -93,6 +70,53 @@ class TestApply:
     def test_function_that_dies_is_said_in_lambdas_words(self, migrations: RemoteMigrations) -> None:
         """Nobody claims to know what was applied; the next step is the log."""
         with pytest.raises(MigrationError, match=r"ended without a report: .*exit") as raised:
-            migrations.apply(RemoteRun("a3", "dies"))
+            migrations.apply("dies")
         assert raised.value.hint is not None
         assert raised.value.hint.startswith("see its log: bough logs --migrate")
+
+
+@pytest.fixture
+def released(
+    account: Account, history: History, empty_database: Database, world: World, tmp_path: Path
+) -> SmallStage:
+    """A stage with version 1 live."""
+    history.write("one", None, "op.execute('CREATE TABLE a (id int)')")
+    stage = small_stage(account, history, empty_database, world, tmp_path)
+    stage.run(stage.package("first"))
+    return stage
+
+
+@pytest.mark.prove
+class TestDeploy:
+    """A deploy whose database only the migration function reaches."""
+
+    def test_applies_from_inside_before_the_code_and_records_after_it(
+        self, released: SmallStage, tmp_path: Path
+    ) -> None:
+        """What the function reports is what came of it; no database is asked from here."""
+        stage = released.deployment.stage
+        remote = scripted_migrations(
+            released.deployment.account, stage, tmp_path, released.said.append, "two"
+        )
+        inside = replace(released, deployment=replace(released.deployment, database=None, remote=remote))
+        made = inside.run(inside.package("second"))
+        keys = [step.key for step in made.steps()]
+        assert keys.index("migrate") < keys.index("code") < keys.index("shift") < keys.index("record")
+        assert made.outcome.migrated is not None
+        assert made.outcome.migrated.current == ("two",)
+        assert released.shares == {"2": 1.0}
+        assert inside.deploy(inside.package("second")).steps() == ()
+
+    def test_leaves_the_old_version_live_when_it_fails_inside(
+        self, released: SmallStage, tmp_path: Path
+    ) -> None:
+        """The error is the function's own, and nothing was published."""
+        stage = released.deployment.stage
+        remote = scripted_migrations(
+            released.deployment.account, stage, tmp_path, released.said.append, "fails"
+        )
+        inside = replace(released, deployment=replace(released.deployment, database=None, remote=remote))
+        with pytest.raises(MigrationError, match="two failed"):
+            inside.run(inside.package("second"))
+        assert released.shares == {"1": 1.0}
+        assert [each.number for each in released.deployment.functions.versions(released.name)] == ["1"]
