@@ -26,6 +26,9 @@ _LEFT_OUT: Final = {
     "function_memory_size",
     "function_arn",
     "_aws",
+    "xray_trace_id",
+    "FunctionName",
+    "ExecutedVersion",
 }
 
 
