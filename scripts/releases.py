@@ -40,6 +40,9 @@ _COLUMNS: Final = {
     "megabytes": "MB",
 }
 
+#: Characters of a commit or a hash in a table.
+_SHORT: Final = 12
+
 
 def releases(
     stage: StageName = None,
@@ -58,6 +61,8 @@ def releases(
     with ExitStack() as stack:
         schema = _open(stack, project, where, url, local=local)[1] if found.versions else None
     rows = [_row(found, version, schema) for version in found.versions]
+    if output_format is OutputFormat.TABLE:
+        rows = [row | {"code": row["code"] and _shortened(row["code"])} for row in rows]
     output.show_rows(rows, output_format, columns=_COLUMNS)
 
 
@@ -179,6 +184,12 @@ def _record(project: Project, database: StageDatabase, chosen: Rollback) -> Call
             ) from error
 
     return record
+
+
+def _shortened(code: str) -> str:
+    """Return a commit's or hash's beginning, and what stands behind it: `1f63dff2e1ad-dirty`."""
+    commit, dash, state = code.partition("-")
+    return f"{commit[:_SHORT]}{dash}{state}"
 
 
 def _row(found: Releases, version: Version, schema: Schema | None) -> dict[str, Any]:

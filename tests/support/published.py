@@ -33,14 +33,21 @@ def handler(event, context):
     return {{"statusCode": status, "headers": headers, "body": json.dumps(body)}}
 """
 
+_LOGS: Final = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
+}
+
 
 def role(account: Account, name: str = "tests") -> str:
-    """Return the ARN of a role that may do nothing."""
+    """Return the ARN of a role that may write logs, and do nothing else."""
     iam = account.session.client("iam", endpoint_url=account.endpoint)
     try:
-        return iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     except iam.exceptions.EntityAlreadyExistsException:
         return iam.get_role(RoleName=name)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=json.dumps(_LOGS))
+    return arn
 
 
 def zipped(folder: Path, code: str, *, fails: tuple[str, ...] = ()) -> SentCode:
