@@ -88,14 +88,16 @@ class TestCall:
 class TestDestroy:
     """`bough destroy`."""
 
+    def test_goes_on_unasked_for_a_stage_that_is_named_alone(self, in_history) -> None:
+        """Before AWS is asked for anything."""
+        code, out, err = in_history("destroy", "--yes")
+        assert (code, out, "name it: bough destroy STAGE --yes" in err) == (2, "", True)
+
+    @pytest.mark.prove
     def test_asks_for_the_name_or_has_it_given(self, shop: Shop, in_history) -> None:
-        """Without a terminal nobody is asked; --yes goes with a stage that is named."""
-        for arguments, refusal in (
-            ([], "There is no terminal to ask on"),
-            (["--yes"], "name it: bough destroy STAGE --yes"),
-        ):
-            code, _, err = in_history("destroy", *arguments, **shop.environment)
-            assert (code, refusal in err) == (2, True)
+        """Without a terminal nobody is asked, and nothing removed; a dry run shows what would be."""
+        code, _, err = in_history("destroy", **shop.environment)
+        assert (code, "There is no terminal to ask on" in err) == (2, True)
         code, out, err = in_history("destroy", "--dry-run", "-o", "json", **shop.environment)
         steps = [row["step"] for row in json.loads(out)]
         assert (code, steps[0], steps[-1]) == (0, "lock", "unlock")
