@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BOUGH = Path(sys.executable).parent / "bough"
 
 #: Seconds for a start on a busy machine, packaging included.
-PATIENCE = 90
+PATIENCE = 180
 
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,7 +65,9 @@ class BoughUp:
     def __enter__(self) -> Self:
         begun = time.monotonic()
         with self.log.open("w") as log:
-            command = [self._program, "up", "--port", str(self.port), *self._options]
+            # Deployed functions have ports of their own.
+            port = () if "--aws" in self._options else ("--port", str(self.port))
+            command = [self._program, "up", *port, *self._options]
             self.process = subprocess.Popen(
                 command, cwd=self.root, stdout=log, stderr=log, start_new_session=True
             )
