@@ -114,7 +114,12 @@ def deploy(
             return
         if (remote or not rehearse) and any(step.key == "migrate" for step in steps):
             confirm("Revisions run on the database without having been rehearsed.", yes=yes)
-        output.show(perform(made), output_format)
+        record = perform(made)
+        if output_format is OutputFormat.TABLE:
+            from scripts.deploy_report import for_people  # noqa: PLC0415  see above
+
+            record = for_people(record)
+        output.show(record, output_format)
 
 
 def prepare(

@@ -40,12 +40,17 @@ def record(made: Deploy, *, changed: bool) -> dict[str, Any]:
     }
 
 
+def for_people(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what there is to read of a record in two columns."""
+    joined = {key: ", ".join(value) if isinstance(value, list) else value for key, value in record.items()}
+    return {key: value for key, value in joined.items() if value not in {None, ""}}
+
+
 def publish(record: Mapping[str, Any]) -> None:
     """Leave a deploy that ended well in GitHub Actions: outputs `url` and `version`, and a summary."""
     if not github_actions.runs_here():
         return
-    shown = {key: ", ".join(value) if isinstance(value, list) else value for key, value in record.items()}
-    rows = [(key, str(value)) for key, value in shown.items() if value not in {None, ""}]
+    rows = [(key, str(value)) for key, value in for_people(record).items()]
     github_actions.summarise(f"Deployed {record['stage']}", rows)
     github_actions.put_out({key: record[key] for key in ("url", "version") if record[key]})
 

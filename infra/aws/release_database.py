@@ -109,7 +109,9 @@ def require_safe(done: Rehearsal) -> None:
     if done.verdict is not Verdict.UNSAFE:
         return
     unsafe = [each.measure.revision.id for each in done.revisions if each.verdict is Verdict.UNSAFE]
-    failed = [f"{each.name}: {each.detail}" for each in done.checks if each.outcome is Outcome.FAILED]
+    failed = [
+        f"not so: {each.name} ({each.detail})" for each in done.checks if each.outcome is Outcome.FAILED
+    ]
     raise RehearsalUnsafeError(
         "; ".join([f"the rehearsal found {', '.join(unsafe) or 'the revisions'} unsafe", *failed]),
         hint="see the whole report: bough migrate rehearse",

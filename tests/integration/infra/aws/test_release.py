@@ -93,8 +93,16 @@ class TestDeploy:
 
     @pytest.mark.prove
     def test_finds_nothing_to_do_the_second_time(self, released: SmallStage) -> None:
-        """The same code, settings and revisions: not even the lock is taken."""
+        """The same code, settings and revisions: five questions, and not even the lock is taken."""
+        asked: list[str] = []
+        account = released.deployment.account
+        for client in (account.functions, account.parameters, account.stacks, account.objects):
+            client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
         assert released.deploy(released.package("first")).steps() == ()
+        assert sorted(asked) == [
+            *("GetAlias", "GetFunctionConfiguration", "GetFunctionConfiguration"),
+            *("GetFunctionUrlConfig", "GetParametersByPath"),
+        ]
 
     @pytest.mark.prove
     def test_replaces_the_live_version(
