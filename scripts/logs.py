@@ -73,8 +73,7 @@ def logs(
     if output_format not in {OutputFormat.TABLE, OutputFormat.JSON}:
         raise typer.BadParameter("logs are shown as table or json", param_hint="--output")
     account, where = open_stage(load_project(Path.cwd()), stage, local=local)
-    name = where.migrate if migrate else where.api
-    group = Functions(account).get(name).configuration.log_group or f"/aws/lambda/{name}"
+    group = Functions(account).get(where.migrate if migrate else where.api).log_group
     wanted = groups.Wanted(since or datetime.now(UTC) - timedelta(minutes=10), pattern, version, request)
     events = (
         groups.follow(account, group, wanted, announce=output.say)

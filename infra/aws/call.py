@@ -80,7 +80,7 @@ def through_invoke(functions: Functions, name: str, qualifier: str, request: Req
     invocation = functions.invoke(name, qualifier, json.dumps(event).encode())
     if invocation.error is not None:
         raise CallFailedError(
-            f"{name}:{qualifier} failed: {_said(invocation.result)}", hint="see: bough logs --since 5m"
+            f"{name}:{qualifier} failed: {invocation.failure}", hint="see: bough logs --since 5m"
         )
     try:
         response = function_url.response(invocation.result)
@@ -97,13 +97,3 @@ def _signed(account: Account, request: Request, target: str) -> dict[str, str]:
         signing = AWSRequest(request.method, target, dict(request.headers), request.body)
         SigV4Auth(credentials.get_frozen_credentials(), "lambda", account.region).add_auth(signing)
     return dict(signing.headers.items())
-
-
-def _said(result: bytes) -> str:
-    """Return what the runtime says of a failure: its type and message, no traceback."""
-    try:
-        failure = json.loads(result)
-        said = [failure.get("errorType"), failure.get("errorMessage")]
-    except (ValueError, AttributeError):
-        return "it does not say why"
-    return ": ".join(str(each) for each in said if each) or "it does not say why"

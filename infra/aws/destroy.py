@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from infra.aws.errors import code_of, translated
+from infra.aws.function import LOG_GROUPS
 from infra.aws.functions import Functions
 from infra.aws.secrets import Secrets
 from infra.aws.stack import StackNotFoundError
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from infra.aws.deploy_lock import DeployLock
     from infra.aws.stack import Stack
     from infra.aws.stage import Stage
-
-#: Where functions log that name no other group.
-_LOGS = "/aws/lambda/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +149,10 @@ def _functions(account: Account, stage: Stage) -> tuple[str, ...]:
 def _log_groups(account: Account, stage: Stage) -> tuple[str, ...]:
     with translated("list the log groups"):
         pages = account.logs.get_paginator("describe_log_groups").paginate(
-            logGroupNamePrefix=f"{_LOGS}{stage.stack}-"
+            logGroupNamePrefix=f"{LOG_GROUPS}{stage.stack}-"
         )
         names = [each["logGroupName"] for page in pages for each in page["logGroups"]]
-    return tuple(sorted(name for name in names if _is_own(stage, name.removeprefix(_LOGS))))
+    return tuple(sorted(name for name in names if _is_own(stage, name.removeprefix(LOG_GROUPS))))
 
 
 def _delete_log_groups(account: Account, stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     _Configuration = FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef
     _Alias = AliasConfigurationTypeDef | AliasConfigurationResponseTypeDef
+
+#: Where functions log whose settings name no group.
+LOG_GROUPS: Final = "/aws/lambda/"
 
 #: An alias's description, and how many versions are remembered in it.
 _BEFORE: Final = re.compile(r"before: ([0-9 ]*)")
@@ -101,6 +105,11 @@ class Function:
     revision_id: str
     modified_at: str
     configuration: Configuration
+
+    @property
+    def log_group(self) -> str:
+        """Where its output goes."""
+        return self.configuration.log_group or f"{LOG_GROUPS}{self.name}"
 
     @classmethod
     def of(cls, answer: _Configuration) -> Function:
@@ -216,3 +225,12 @@ class Invocation:
     version: str
     log: str = field(repr=False)
     seconds: float
+
+    @property
+    def failure(self) -> str:
+        """What the runtime says of an `error`: its type and message, without the traceback."""
+        try:
+            given = json.loads(self.result)
+            return f"{given['errorType']}: {given['errorMessage']}"
+        except (ValueError, TypeError, KeyError):
+            return self.result.decode(errors="replace")

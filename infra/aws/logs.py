@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from infra.aws.errors import AwsError, AwsThrottledError, AwsUnreachableError, translated
-from infra.aws.function_errors import nothing_when_missing
+from botocore.exceptions import ClientError
+
+from infra.aws.errors import AwsError, AwsThrottledError, AwsUnreachableError, code_of, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,12 +87,8 @@ def read(account: Account, group: str, wanted: Wanted) -> Iterator[LogEvent]:
         NoLogsError: The group does not exist.
         AwsError: As AWS does.
     """
-    events = _find(account, group, wanted, wanted.since)
-    if events is None:
-        raise NoLogsError(
-            f"there is no log group {group}", hint="the function was never called: bough call /"
-        )
-    yield from filter(wanted.includes, events)
+    for page in _pages(account, group, wanted, wanted.since):
+        yield from filter(wanted.includes, page)
 
 
 def follow(
@@ -116,7 +113,9 @@ def follow(
     since, seen = wanted.since, dict[str, datetime]()
     while True:
         try:
-            events = _find(account, group, wanted, since) or []
+            events = [event for page in _pages(account, group, wanted, since) for event in page]
+        except NoLogsError:
+            events = []
         except (AwsThrottledError, AwsUnreachableError) as error:
             announce(f"{error}; looking again in {_LOOK_WHEN_THROTTLED:.0f} s")
             pause(_LOOK_WHEN_THROTTLED)
@@ -132,18 +131,26 @@ def follow(
         pause(_LOOK)
 
 
-def _find(account: Account, group: str, wanted: Wanted, since: datetime) -> list[LogEvent] | None:
-    """Return the events since then by time; `None` without a group."""
+def _pages(account: Account, group: str, wanted: Wanted, since: datetime) -> Iterator[list[LogEvent]]:
+    """Yield the events since then by time; a page may be empty and not the last.
+
+    Raises:
+        NoLogsError: There is no such group.
+    """
     pattern = wanted.pattern or (f'"{wanted.request_id}"' if wanted.request_id else None)
     question: dict[str, Any] = {"logGroupName": group, "startTime": int(since.timestamp() * 1000)}
     if pattern:
         question["filterPattern"] = pattern
-    with translated(f"read the logs of {group}"), nothing_when_missing():
-        # A page may be empty and not the last.
-        pages = account.logs.get_paginator("filter_log_events").paginate(**question)
-        events = [_event(each) for page in pages for each in page["events"]]
-        return sorted(events, key=lambda event: event.at)
-    return None
+    with translated(f"read the logs of {group}"):
+        try:
+            for page in account.logs.get_paginator("filter_log_events").paginate(**question):
+                yield sorted(map(_event, page["events"]), key=lambda event: event.at)
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
+                raise NoLogsError(
+                    f"there is no log group {group}", hint="the function was never called: bough call /"
+                ) from error
+            raise
 
 
 def _event(found: Any) -> LogEvent:

@@ -115,7 +115,7 @@ class Smoke:
         done = self.functions.invoke(self.name, qualifier, _event(path, self.host))
         milliseconds = done.seconds * 1000
         if done.error is not None:
-            return SmokeCheck(path, None, milliseconds, _failure(done.result))
+            return SmokeCheck(path, None, milliseconds, _shortened(done.failure))
         try:
             answer = function_url.response(done.result)
         except function_url.MalformedResponseError as error:
@@ -137,15 +137,6 @@ def _event(path: str, host: str) -> bytes:
     headers = (("host", host), ("accept", "application/json"), ("user-agent", "bough-smoke"))
     request = function_url.Request("GET", path_alone, query, headers, b"", "127.0.0.1", 443)
     return json.dumps(function_url.event(request, str(uuid.uuid4()))).encode()
-
-
-def _failure(result: bytes) -> str:
-    """Return what the runtime says of a failed invocation."""
-    try:
-        given = json.loads(result)
-        return _shortened(f"{given['errorType']}: {given['errorMessage']}")
-    except (ValueError, TypeError, KeyError):
-        return _shortened(result.decode(errors="replace"))
 
 
 def _shortened(text: str) -> str:
