@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import re
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from infra.branches.errors import NotSupportedError
-from infra.branches.identity import BranchIdentity
-from infra.branches.provider import DatabaseRole
 from infra.config import load_project
-from infra.context import ProviderName
 from infra.errors import InfraError
 from infra.local import own_folder
 from infra.plan import execute
@@ -26,13 +21,11 @@ from scripts.aws_options import Local, StageName, open_stage
 from scripts.confirmation import Yes, confirm
 from scripts.moments import length
 from scripts.output import Output, OutputFormat
-from scripts.provider import branch_or_default, open_branches
 from scripts.signals import EndingSignals
-from scripts.target import OnUrl, resolve_target
+from scripts.stage_database import stage_database
+from scripts.target import OnUrl  # noqa: TC001  Typer reads it
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from infra.aws.account import Account
     from infra.aws.canary import Canary
     from infra.aws.release import Deploy, Wishes
@@ -190,56 +183,6 @@ def perform(made: Deploy) -> dict[str, Any]:
     record = deploy_report.record(made, changed=bool(steps))
     deploy_report.publish(record)
     return record
-
-
-@contextmanager
-def stage_database(
-    project: Project, stage: Stage, url: str | None, *, local: bool
-) -> Iterator[StageDatabase | None]:
-    """Open the database of a stage; `None` for a project without migrations.
-
-    Neither a pinned branch nor DATABASE_URL_UNPOOLED has a say: they are of whoever works here.
-
-    Raises:
-        BranchError: The provider does not know the branch, or cannot be asked.
-        NotSupportedError: The database is on this machine, and the stage is not.
-    """
-    from infra.aws.release_database import StageDatabase  # noqa: PLC0415  see `deploy`
-    from infra.migrate.rehearsal.copy import CopyForking  # noqa: PLC0415  see `deploy`
-    from infra.migrate.rehearsal.fork import BranchForking  # noqa: PLC0415  see `deploy`
-    from infra.migrate.rehearsal.target import Target  # noqa: PLC0415  see `deploy`
-
-    if not (project.root / project.migrations).is_dir():
-        yield None
-        return
-    with open_branches(project, provider=ProviderName.LOCAL.value if local else None) as branches:
-        if url is not None:
-            found = resolve_target(project, given=url)
-            fork = CopyForking(project.root, branches.context.application_role.value or "", 0)
-            yield StageDatabase(project, Target(found.url, found.expected, fork), _unknown, output.say)
-            return
-        if branches.name is ProviderName.LOCAL and not local:
-            raise NotSupportedError(
-                f"the branches of stage {stage.name} are on this machine, where AWS cannot reach them",
-                hint="deploy with --local; else: bough link --provider neon, or --url env:NAME",
-            )
-        provider = branches.provider
-        branch = branch_or_default(provider, None if local else stage.settings.branch)
-        branches.announce(branch)
-        target = Target(
-            provider.direct_url(branch.id, DatabaseRole.OWNER),
-            BranchIdentity.of(branches.name, branch),
-            BranchForking(provider, branches.name),
-        )
-        application = partial(provider.pooled_url, branch.id, DatabaseRole.APP)
-        yield StageDatabase(project, target, application, output.say)
-
-
-def _unknown() -> NoReturn:
-    raise NotSupportedError(
-        "no provider can be asked for what the application logs in with",
-        hint="write its connection string with: bough secrets set DATABASE_URL",
-    )
 
 
 def _canary(share: str | None, for_: str | None) -> Canary | None:

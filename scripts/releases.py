@@ -133,7 +133,7 @@ def _open(
     from infra.branches.errors import BranchError, TargetError  # noqa: PLC0415
     from infra.migrate import fitting  # noqa: PLC0415
     from infra.migrate.errors import DatabaseUnreachableError, HistoryError  # noqa: PLC0415
-    from scripts.deploy import stage_database  # noqa: PLC0415
+    from scripts.stage_database import stage_database  # noqa: PLC0415
 
     try:
         database = stack.enter_context(stage_database(project, stage, url, local=local))

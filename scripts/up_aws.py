@@ -13,6 +13,7 @@ from infra.local.revival import revived
 from scripts import output
 from scripts.aws_options import open_stage
 from scripts.signals import EndingSignals
+from scripts.stage_database import stage_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def serve(project: Project, *, fresh: bool) -> None:
         InfraError: Something cannot be started, or the deploy failed.
     """
     from infra.aws.release import Wishes  # noqa: PLC0415  boto3 and Alembic take time that --help need not pay
-    from scripts.deploy import perform, prepare, stage_database  # noqa: PLC0415  as above
+    from scripts.deploy import perform, prepare  # noqa: PLC0415  as above
 
     root = project.root
     with EndingSignals() as signals, world.hold(root, None), ExitStack() as stack:
