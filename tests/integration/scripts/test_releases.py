@@ -110,6 +110,7 @@ class TestRollback:
         assert release is not None
         assert (release.head, release.revisions) == ("two", {"one", "two"})
 
+    @pytest.mark.prove
     def test_refuses_what_the_schema_no_longer_fits(self, bough, shop: Shop) -> None:
         """Whatever is allowed; what is live already is refused before any database is asked."""
         assert bough("rollback", "3")[0] == 1

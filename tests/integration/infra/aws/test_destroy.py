@@ -121,6 +121,7 @@ class TestDestroy:
         }
         assert list(destroy.find(account, stage, stack).rows()) == []
 
+    @pytest.mark.prove
     def test_waits_for_no_deploy(self, deployed: Deployed) -> None:
         """It says who deploys, and has removed nothing."""
         other = deployed.lock()
