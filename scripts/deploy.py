@@ -95,7 +95,8 @@ def deploy(
         raise typer.BadParameter("--url says how to reach it from here", param_hint="--remote")
     with EndingSignals(), ExitStack() as stack:
         if remote:
-            database, inside = None, migrate_remote.open_migrations(project, account, found, local=local)
+            migrations = migrate_remote.open_migrations(project, account, found, local=local)
+            database, (inside, _) = None, stack.enter_context(migrations)
         else:
             database, inside = stack.enter_context(stage_database(project, found, url, local=local)), None
         made = prepare(project, account, found, database, wishes, remote=inside, local=local)

@@ -12,13 +12,15 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from infra.aws.logs import Wanted, follow
+from infra.aws.secrets import Secrets
 from infra.aws.uploads import upload
 from infra.migrate.errors import MigrationError
-from infra.migrate.remote_run import RemoteRun, report_of
+from infra.migrate.remote_run import URL_VARIABLE, RemoteRun, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from api.database.connection_url import DirectUrl
     from infra.aws.account import Account
     from infra.aws.function import Invocation
     from infra.aws.functions import Functions
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from infra.migrate.runner import Report
 
 _NEWEST: Final = "$LATEST"
+_OWNER: Final = "migrate"
 _CLOCKS: Final = timedelta(minutes=5)
 
 
@@ -46,6 +49,8 @@ class RemoteMigrations:
         package: Of this checkout's revisions; the function is given it unless it has it.
         bucket: Returns the stage's, for packages.
         expected: The branch that the database must be; `None` where no provider knows it.
+        direct_url: Returns the direct connection string of that branch's owner, **with the password**: the
+            function's secret where nobody has written it. `None` where no provider can be asked.
         announce: Is told what happens there.
     """
 
@@ -55,6 +60,7 @@ class RemoteMigrations:
     package: Package
     bucket: Callable[[], str]
     expected: BranchIdentity | None
+    direct_url: Callable[[], DirectUrl] | None
     announce: Callable[[str], None] = field(repr=False)
 
     def apply(
@@ -101,6 +107,7 @@ class RemoteMigrations:
         self._run(RemoteRun(uuid.uuid4().hex[:12], expected=self.expected, record=True))
 
     def _run(self, run: RemoteRun) -> Report:
+        self._write_secret()
         self._update()
         done = self._call(run)
         try:
@@ -109,6 +116,13 @@ class RemoteMigrations:
             self.announce(f"It goes on in AWS. Watch it: bough logs --migrate --follow --filter {run.id}")
             raise
         return _report(done.result())
+
+    def _write_secret(self) -> None:
+        secrets = Secrets(self.account, self.stage)
+        names = {secret.name for secret in secrets.list(_OWNER)}
+        if self.direct_url is not None and URL_VARIABLE not in names:
+            self.announce(f"Writing {self.stage.parameter(_OWNER, URL_VARIABLE)}")
+            secrets.put(_OWNER, URL_VARIABLE, self.direct_url().libpq(), replace=False)
 
     def _update(self) -> None:
         function = self.functions.get(self.stage.migrate)

@@ -21,7 +21,7 @@ from infra.errors import InfraError
 from infra.migrate import live, runner
 from infra.migrate.errors import DirectUrlInvalidError, DirectUrlMissingError, MigrationError
 from infra.migrate.rehearsal import memory
-from infra.migrate.remote_run import RemoteRun, report_as_json
+from infra.migrate.remote_run import URL_VARIABLE, RemoteRun, report_as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from infra.migrate.history import Revision
-
-_VARIABLE: Final = "DATABASE_URL_UNPOOLED"
 
 #: Lambda's variable that says where the artifact lies; the project's pyproject.toml is in it.
 _CODE: Final = "LAMBDA_TASK_ROOT"
@@ -134,13 +132,13 @@ def _url() -> DirectUrl:
     # Read by each run: an environment may outlive a password.
     forget()
     try:
-        return DirectUrl.parse(secret(_VARIABLE))
+        return DirectUrl.parse(secret(URL_VARIABLE))
     except ParameterError as error:
         raise DirectUrlMissingError(
-            str(error), hint=f"write it: bough secrets set {_VARIABLE} --function migrate"
+            str(error), hint=f"write it: bough secrets set {URL_VARIABLE} --function migrate"
         ) from None
     except ConnectionUrlError as error:
-        raise DirectUrlInvalidError(f"{_VARIABLE}: {error}", hint=error.hint) from None
+        raise DirectUrlInvalidError(f"{URL_VARIABLE}: {error}", hint=error.hint) from None
 
 
 @contextmanager

@@ -16,6 +16,9 @@ from infra.migrate.errors import MigrationError
 from infra.migrate.history import Revision
 from infra.migrate.runner import Report
 
+#: The function's secret: where the database is, with its owner's password.
+URL_VARIABLE: Final = "DATABASE_URL_UNPOOLED"
+
 #: What every line of progress begins with, so that it is told from whatever else a revision prints.
 PROGRESS: Final = "bough-migrate"
 

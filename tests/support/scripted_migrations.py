@@ -67,5 +67,5 @@ def scripted_migrations(
         compiled_by=None,
     )
     return RemoteMigrations(
-        account, stage, Functions(account), package, lambda: f"{stage.stack}-code", None, announce
+        account, stage, Functions(account), package, lambda: f"{stage.stack}-code", None, None, announce
     )
