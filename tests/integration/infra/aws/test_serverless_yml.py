@@ -38,6 +38,9 @@ ALL = {
     "alarm_topics": "['arn:aws:sns:eu-central-1:123456789012:alarms']",
     "schedules": "true",
     "queue": "true",
+    "vpc": "true",
+    "subnets": "['subnet-0a1b2c3d4e5f60718', 'subnet-1a1b2c3d4e5f60718']",
+    "security_groups": "['sg-0a1b2c3d4e5f60718']",
     "http_api": "true",
     "custom_domain": "true",
     "domain_name": "api.example.com",
@@ -120,6 +123,23 @@ class TestFunctions:
             group = properties(plain, f"{name}LogGroup")
             assert group["LogGroupName"] == f"/aws/lambda/shop-production-{name.lower()}"
             assert group["RetentionInDays"] == 30
+
+
+class TestNetwork:
+    """`vpc`."""
+
+    @pytest.mark.parametrize("name", ["Api", "Migrate"])
+    def test_puts_functions_into_it_once_their_roles_may(self, full: Template, name: str) -> None:
+        """Lambda refuses a function whose role may not make network interfaces."""
+        function = full["Resources"][f"{name}LambdaFunction"]
+        assert function["Properties"]["VpcConfig"]["SecurityGroupIds"] == ["sg-0a1b2c3d4e5f60718"]
+        assert "NetworkPolicy" in function["DependsOn"]
+        assert {"Ref": f"{name}Role"} in properties(full, "NetworkPolicy")["Roles"]
+
+    def test_is_none_by_default(self, plain: Template) -> None:
+        """A function that needs no network of its own is faster to make."""
+        assert "NetworkPolicy" not in plain["Resources"]
+        assert "VpcConfig" not in properties(plain, "ApiLambdaFunction")
 
 
 class TestRoles:
