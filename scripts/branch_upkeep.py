@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 _ADOPTION: Final = 120.0
 _COLUMNS: Final = {"name": "NAME", "id": "ID", "action": "ACTION", "reason": "REASON"}
 
+OpenPullRequests = Annotated[
+    str | None,
+    typer.Option(
+        "--open-pull-requests",
+        metavar="NUMBERS",
+        help="`12,15`, `none`, or `-` for stdin; without it GitHub is asked (GITHUB_TOKEN,"
+        " GITHUB_REPOSITORY, GITHUB_API_URL).",
+        show_default=False,
+    ),
+]
+
 
 @on_branches
 def sweep(
@@ -54,15 +65,7 @@ def sweep(
         timedelta | None,
         typer.Option(parser=moments.length, metavar="LENGTH", help="Only ones older than this go."),
     ] = None,
-    open_pull_requests: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBERS",
-            help="`12,15`, `none`, or `-` for stdin; without it GitHub is asked (GITHUB_TOKEN,"
-            " GITHUB_REPOSITORY, GITHUB_API_URL).",
-            show_default=False,
-        ),
-    ] = None,
+    open_numbers: OpenPullRequests = None,
     output_format: Output = OutputFormat.TABLE,
 ) -> None:
     """Find the branches of pull requests that are no longer open, and with --delete delete them.
@@ -72,7 +75,7 @@ def sweep(
     exit code is 1.
     """
     rules = Rules(NamePattern(pattern), grace or DEFAULT_GRACE, older_than or timedelta())
-    with _pull_requests(open_pull_requests) as pull_requests:
+    with open_pull_requests(open_numbers) as pull_requests:
         # The branches first: a pull request that is opened in between is then known.
         found, now = branches.provider.list(), datetime.now(UTC)
         decisions = plan(found, pull_requests.open_numbers(), now, rules)
@@ -135,7 +138,12 @@ def adopt(
 
 
 @contextmanager
-def _pull_requests(given: str | None) -> Iterator[PullRequests]:
+def open_pull_requests(given: str | None) -> Iterator[PullRequests]:
+    """Know which pull requests are open for the length of the block: what was given, or GitHub's.
+
+    Raises:
+        PullRequestsUnknownError: It cannot be told.
+    """
     if given is None:
         with of_github(os.environ, announce=output.say) as asked:
             yield asked

@@ -23,6 +23,7 @@ from scripts import (
     migrate,
     output,
     package,
+    preview,
     releases,
     secrets,
     seed,
@@ -57,6 +58,7 @@ app.add_typer(migrate.app, name="migrate")
 app.add_typer(branch.app, name="branch")
 app.add_typer(branch.app, name="branches", hidden=True)
 app.add_typer(env.app, name="env")
+app.add_typer(preview.app, name="preview")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(config_command.app, name="config")
 

@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from infra.aws.errors import code_of, translated
-from infra.aws.function import LOG_GROUPS
+from infra.aws import log_groups
+from infra.aws.errors import translated
 from infra.aws.functions import Functions
 from infra.aws.secrets import Secrets
 from infra.aws.stack import StackNotFoundError
@@ -140,29 +138,18 @@ def _is_own(stage: Stage, name: str) -> bool:
 
 
 def _functions(account: Account, stage: Stage) -> tuple[str, ...]:
-    with translated("list the functions"):
-        pages = account.functions.get_paginator("list_functions").paginate()
-        names = [each["FunctionName"] for page in pages for each in page["Functions"]]
+    names = [each.name for each in Functions(account).list(f"{stage.stack}-")]
     return tuple(sorted(name for name in names if _is_own(stage, name)))
 
 
 def _log_groups(account: Account, stage: Stage) -> tuple[str, ...]:
-    with translated("list the log groups"):
-        pages = account.logs.get_paginator("describe_log_groups").paginate(
-            logGroupNamePrefix=f"{LOG_GROUPS}{stage.stack}-"
-        )
-        names = [each["logGroupName"] for page in pages for each in page["logGroups"]]
-    return tuple(sorted(name for name in names if _is_own(stage, name.removeprefix(LOG_GROUPS))))
+    names = log_groups.find(account, f"{stage.stack}-")
+    return tuple(name for name in names if _is_own(stage, name.removeprefix(LOG_GROUPS)))
 
 
 def _delete_log_groups(account: Account, stage: Stage) -> None:
     for name in _log_groups(account, stage):
-        with translated(f"delete log group {name}"):
-            try:
-                account.logs.delete_log_group(logGroupName=name)
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFoundException":
-                    raise
+        log_groups.delete(account, name)
 
 
 def _artifacts(account: Account, stack: Stack) -> int:

@@ -85,6 +85,13 @@ class Functions:
             raise FunctionNotFoundError(f"there is no function {name}", hint="make it: bough deploy")
         return function
 
+    def list(self, prefix: str) -> tuple[Function, ...]:
+        """Return the functions whose names begin so."""
+        with translated("list the functions"):
+            pages = self._client.get_paginator("list_functions").paginate()
+            found = [each for page in pages for each in page["Functions"]]
+        return tuple(Function.of(each) for each in found if each["FunctionName"].startswith(prefix))
+
     def create(
         self, name: str, source: CodeSource, configuration: Configuration, *, tags: Mapping[str, str]
     ) -> Function:

@@ -1,0 +1,244 @@
+"""`bough preview` on the AWS of this machine and real branches: what there is then, what is asked, what is refused."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+import psycopg
+import pytest
+
+from infra.aws.functions import Functions
+from infra.aws.secrets import Secrets
+from infra.aws.stage import find_stage
+from infra.branches.identity import BranchIdentity
+from infra.branches.neon.provider import NeonProvider
+from infra.branches.provider import BranchSpec, DatabaseRole
+from infra.config import load_project
+from infra.context import ProviderName
+from infra.migrate import runner
+from tests.support.deployed_functions import ARCHITECTURE, RUNTIME
+from tests.support.histories import empty_history, query
+from tests.support.published import make, zipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from infra.aws.account import Account
+    from tests.support.histories import History
+
+#: What of a stage's stack counts here.
+TEMPLATE: Final = {
+    "Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}},
+    "Outputs": {
+        "ServerlessDeploymentBucketName": {"Value": {"Ref": "Bucket"}},
+        "PreviewRoleArn": {"Value": "arn:aws:iam::123456789012:role/tests"},
+    },
+}
+PROJECT: Final = """
+[project]
+name = "previewed"
+version = "1"
+requires-python = ">=3.11"
+"""
+SETTINGS: Final = f"""
+app = "app:app"
+handler = "app.handler"
+
+[tool.bough.aws]
+runtime = "{RUNTIME}"
+architecture = "{ARCHITECTURE}"
+"""
+APP: Final = """
+def handler(event, context):
+    return {"statusCode": 200, "body": "first"}
+"""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A deployed stage: its account, its project with one revision applied, and what its branches are."""
+
+    account: Account
+    history: History
+    provider: NeonProvider
+    exchanges: list[Any]
+    environment: dict[str, str]
+
+    @property
+    def function(self) -> str:
+        return f"previewed-production-pr-{self.number}"
+
+    number: int = 12
+
+    def database(self, role: DatabaseRole = DatabaseRole.OWNER) -> Any:
+        return self.provider.direct_url(f"pr-{self.number}", role)
+
+    def secrets(self) -> Secrets:
+        return Secrets(self.account, find_stage(self.history.project))
+
+    def left(self) -> list[str]:
+        """Return everything that has the preview's number in its name."""
+        names = [
+            *(each["FunctionName"] for each in self.account.functions.list_functions()["Functions"]),
+            *(each["logGroupName"] for each in self.account.logs.describe_log_groups()["logGroups"]),
+            *(secret.parameter for secret in self.secrets().list("preview")),
+            *(branch.name for branch in self.provider.list()),
+        ]
+        return [name for name in names if f"pr-{self.number}" in name]
+
+
+@pytest.fixture(scope="module")
+def deployed(account: Account, branch_project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The stage, with a column `a` of one row in its database."""
+    api = branch_project.api
+    project_id = api.new_project()
+    with (
+        empty_history(tmp_path_factory.mktemp("previewed")) as history,
+        NeonProvider(project_id, api.api_key, base_url=api.base_url, announce=lambda _: None) as provider,
+    ):
+        root = history.project.root
+        file = root / "pyproject.toml"
+        file.write_text(PROJECT + file.read_text().replace("[tool.bough]", f"[tool.bough]{SETTINGS}"))
+        (root / "app.py").write_text(APP)
+        subprocess.run([sys.executable, "-m", "uv", "lock", "--quiet", "--offline"], cwd=root, check=True)
+        history = replace(history, project=load_project(root))
+        history.write("one", None, "op.execute('CREATE TABLE a (id int)')")
+        main = provider.list()[0]
+        url = provider.direct_url(main.id, DatabaseRole.OWNER)
+        runner.apply(history.project, url, expected=BranchIdentity.of(ProviderName.NEON, main))
+        with psycopg.connect(url.libpq()) as connection:
+            connection.execute("INSERT INTO a VALUES (1)")
+        stage = find_stage(history.project)
+        account.stacks.create_stack(StackName=stage.stack, TemplateBody=json.dumps(TEMPLATE))
+        make(account, stage.api, zipped(root, "api"))
+        environment = {
+            **account.environment(),
+            **branch_project.as_neon,
+            "NEON_PROJECT_ID": project_id,
+        }
+        yield Shop(account, history, provider, api.proxy.exchanges, environment)
+
+
+@pytest.fixture
+def preview(deployed: Shop, branch_project, on_branches, monkeypatch):
+    """Run `bough preview` there; return exit code, what it shows and says."""
+    monkeypatch.chdir(deployed.history.project.root)
+    # The kit's own rows do not fit this schema.
+    monkeypatch.setattr("scripts.preview._SEED", "no_such_package.workspace")
+    return functools.partial(on_branches, "preview", **deployed.environment)
+
+
+class TestUp:
+    """`bough preview up`, and its end."""
+
+    def test_is_made_kept_brought_up_to_date_and_taken_down(self, preview, deployed: Shop) -> None:
+        """One life of a preview: nothing new changes nothing, new code and revisions come, nothing is left."""
+        shop, root = deployed, deployed.history.project.root
+        code, out, err = preview("up", "12", "-o", "json")
+        made = json.loads(out)
+        assert (code, made["branch"], made["auth"], made["function"]) == (0, "pr-12", "NONE", shop.function)
+        assert httpx2.get(made["url"]).text == "first"
+        assert query(shop.database(), "SELECT count(*) FROM a") == [(0,)]
+        assert query(shop.database(), "SELECT version_num FROM alembic_version") == [("one",)]
+        pooled = shop.secrets().get("preview/pr-12", "DATABASE_URL")
+        assert pooled == shop.provider.pooled_url("pr-12", DatabaseRole.APP).libpq()
+        assert pooled.split(":")[2].split("@")[0] not in err
+
+        function, asked = Functions(shop.account).get(shop.function), len(shop.exchanges)
+        code, out, err = preview("up", "12", "-o", "json")
+        assert (code, json.loads(out) | {"changed": made["changed"]}) == (0, made)
+        assert "Nothing was changed" in err
+        assert Functions(shop.account).get(shop.function) == function
+        assert {each.method for each in shop.exchanges[asked:]} == {"GET"}
+
+        (root / "app.py").write_text(APP.replace("first", "second"))
+        revision = shop.history.write("two", "one", "op.execute('CREATE TABLE b (id int)')")
+        code, out, err = preview("up", "12", "-o", "json")
+        assert (code, json.loads(out)["changed"]) == (0, ["migrate", "function"])
+        assert httpx2.get(made["url"]).text == "second"
+        shop.history.write("two", "one", "op.execute('CREATE TABLE c (id int)')")
+        code, out, err = preview("up", "12", "-o", "json")
+        assert (code, "two has changed since it was applied" in err) == (0, True)
+        assert query(shop.database(), "SELECT to_regclass('b'), to_regclass('c')") == [(None, "c")]
+        revision.unlink()
+        (root / "app.py").write_text(APP)
+
+        code, out, _ = preview("list", "-o", "json")
+        assert (code, [(row["number"], row["missing"]) for row in json.loads(out)]) == (0, [(12, None)])
+        assert (preview("down", "12")[0], len(shop.left())) == (2, 5)
+        assert preview("down", "12", "--yes")[0] == 0
+        assert shop.left() == []
+        assert "There is nothing of preview 12" in preview("down", "12", "--yes")[2]
+
+    def test_with_data_takes_signed_requests_alone(self, preview, deployed: Shop) -> None:
+        """It is never taken for one without, whose URL is everybody's; a flag opens it."""
+        shop = replace(deployed, number=13)
+        made = json.loads(preview("up", "13", "--with-data", "-o", "json")[1])
+        assert query(shop.database(), "SELECT count(*) FROM a") == [(1,)]
+        assert (made["auth"], httpx2.get(made["url"]).status_code) == ("AWS_IAM", 403)
+        code, _, err = preview("up", "13")
+        assert (code, "BRANCH_DIFFERS" in err, httpx2.get(made["url"]).status_code) == (1, True, 403)
+        assert preview("up", "13", "--with-data", "--public")[0] == 0
+        assert httpx2.get(made["url"]).status_code == 200
+        assert preview("down", "13", "--yes")[0] == 0
+
+    def test_completes_what_was_left_half_made(self, preview, deployed: Shop) -> None:
+        """A copied schema that does not say its revision is made again; the list shows what is missing."""
+        shop = replace(deployed, number=14)
+        shop.provider.create(BranchSpec("pr-14", with_data=False))
+        assert json.loads(preview("list", "-o", "json")[1])[0]["missing"] == "function, URL"
+        code, _, err = preview("up", "14", "--expires", "never")
+        assert (code, "it was left half made" in err) == (0, True)
+        assert query(shop.database(), "SELECT version_num FROM alembic_version") == [("one",)]
+        assert preview("down", "14", "--yes")[0] == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "error"),
+        [
+            (("12", "--stage", "staging"), 1, "STAGE_NOT_FOUND"),
+            (("0",), 2, "USAGE"),
+            (("12345678",), 2, "PREVIEW_NUMBER_INVALID"),
+            (("12", "--expires", "soon"), 2, "USAGE"),
+            (("12", "--provider", "x"), 2, "USAGE"),
+        ],
+    )
+    def test_refuses_what_cannot_be_meant(self, preview, deployed: Shop, arguments, code, error) -> None:
+        """Before anything is made."""
+        done, _, err = preview("up", *arguments)
+        assert (done, f"error[{error}]" in err, deployed.left()) == (code, True, [])
+
+    def test_refuses_a_stage_that_is_not_deployed(self, preview, deployed: Shop) -> None:
+        """There is neither a role nor a bucket, and no branch is made."""
+        code, _, err = preview("up", "12", AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1")
+        assert (code, "STACK_NOT_FOUND" in err, deployed.left()) == (1, True, [])
+
+
+class TestSweep:
+    """`bough preview sweep`."""
+
+    def test_removes_what_belongs_to_closed_pull_requests(self, preview, deployed: Shop) -> None:
+        """Also a branch without a function, and the reverse; young ones and those that are open stay."""
+        shop = replace(deployed, number=21)
+        stage = find_stage(shop.history.project)
+        shop.provider.create(BranchSpec("pr-21"))
+        make(shop.account, stage.preview(22), zipped(shop.history.project.root, "orphan"))
+        make(shop.account, stage.preview(23), zipped(shop.history.project.root, "open"))
+        rows = json.loads(preview("sweep", "--delete", "--open-pull-requests", "none", "-o", "json")[1])
+        assert {row["action"] for row in rows} == {"keep"}
+        options = ("sweep", "--grace", "1s", "-o", "json", "--open-pull-requests")
+        assert (preview(*options, "23,")[0], preview(*options, "")[0]) == (0, 1)
+        assert shop.left() == ["pr-21"]
+        code, out, _ = preview(*options, "23", "--delete")
+        assert (code, {row["number"]: row["action"] for row in json.loads(out)}) == (
+            0,
+            {21: "deleted", 22: "deleted", 23: "keep"},
+        )
+        assert (shop.left(), replace(shop, number=22).left()) == ([], [])
+        Functions(shop.account).delete(stage.preview(23))
