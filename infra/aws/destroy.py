@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.aws import log_groups
 from infra.aws.errors import translated
+from infra.aws.function import LOG_GROUPS
 from infra.aws.functions import Functions
 from infra.aws.secrets import Secrets
 from infra.aws.stack import StackNotFoundError

@@ -1,17 +1,19 @@
-"""`bough preview` on the AWS of this machine and real branches: what there is then, what is asked, what is refused."""
+"""`bough preview` on the AWS of this machine and real branches: what there is, is asked, and is refused."""
 
 from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx2
 import psycopg
 import pytest
+from botocore.client import BaseClient
 
 from infra.aws.functions import Functions
 from infra.aws.secrets import Secrets
@@ -28,10 +30,11 @@ from tests.support.published import make, zipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from api.database.connection_url import DirectUrl
     from infra.aws.account import Account
     from tests.support.histories import History
+    from tests.support.recording_proxy import RecordingProxy
 
 #: What of a stage's stack counts here.
 TEMPLATE: Final = {
@@ -47,10 +50,11 @@ name = "previewed"
 version = "1"
 requires-python = ">=3.11"
 """
-SETTINGS: Final = f"""
+PACKAGE: Final = """[tool.bough]
 app = "app:app"
 handler = "app.handler"
-
+"""
+AWS: Final = f"""
 [tool.bough.aws]
 runtime = "{RUNTIME}"
 architecture = "{ARCHITECTURE}"
@@ -68,17 +72,17 @@ class Shop:
     account: Account
     history: History
     provider: NeonProvider
-    exchanges: list[Any]
+    proxy: RecordingProxy
     environment: dict[str, str]
+
+    number: int = 12
 
     @property
     def function(self) -> str:
         return f"previewed-production-pr-{self.number}"
 
-    number: int = 12
-
-    def database(self, role: DatabaseRole = DatabaseRole.OWNER) -> Any:
-        return self.provider.direct_url(f"pr-{self.number}", role)
+    def database(self) -> DirectUrl:
+        return self.provider.direct_url(f"pr-{self.number}", DatabaseRole.OWNER)
 
     def secrets(self) -> Secrets:
         return Secrets(self.account, find_stage(self.history.project))
@@ -100,15 +104,15 @@ def deployed(account: Account, branch_project, tmp_path_factory: pytest.TempPath
     api = branch_project.api
     project_id = api.new_project()
     with (
-        empty_history(tmp_path_factory.mktemp("previewed")) as history,
+        empty_history(tmp_path_factory.mktemp("previewed")) as empty,
         NeonProvider(project_id, api.api_key, base_url=api.base_url, announce=lambda _: None) as provider,
     ):
-        root = history.project.root
+        root = empty.project.root
         file = root / "pyproject.toml"
-        file.write_text(PROJECT + file.read_text().replace("[tool.bough]", f"[tool.bough]{SETTINGS}"))
+        file.write_text(PROJECT + file.read_text().replace("[tool.bough]\n", PACKAGE) + AWS)
         (root / "app.py").write_text(APP)
         subprocess.run([sys.executable, "-m", "uv", "lock", "--quiet", "--offline"], cwd=root, check=True)
-        history = replace(history, project=load_project(root))
+        history = replace(empty, project=load_project(root))
         history.write("one", None, "op.execute('CREATE TABLE a (id int)')")
         main = provider.list()[0]
         url = provider.direct_url(main.id, DatabaseRole.OWNER)
@@ -123,7 +127,7 @@ def deployed(account: Account, branch_project, tmp_path_factory: pytest.TempPath
             **branch_project.as_neon,
             "NEON_PROJECT_ID": project_id,
         }
-        yield Shop(account, history, provider, api.proxy.exchanges, environment)
+        yield Shop(account, history, provider, api.proxy, environment)
 
 
 @pytest.fixture
@@ -138,8 +142,15 @@ def preview(deployed: Shop, branch_project, on_branches, monkeypatch):
 class TestUp:
     """`bough preview up`, and its end."""
 
-    def test_is_made_kept_brought_up_to_date_and_taken_down(self, preview, deployed: Shop) -> None:
-        """One life of a preview: nothing new changes nothing, new code and revisions come, nothing is left."""
+    def test_is_made_kept_brought_up_to_date_and_taken_down(
+        self, preview, deployed: Shop, monkeypatch
+    ) -> None:
+        """Nothing new changes nothing, new code and revisions come, and in the end nothing is left."""
+        asked_of_aws: list[str] = []
+        ask = BaseClient._make_api_call
+        monkeypatch.setattr(
+            BaseClient, "_make_api_call", lambda *call: asked_of_aws.append(call[1]) or ask(*call)
+        )
         shop, root = deployed, deployed.history.project.root
         code, out, err = preview("up", "12", "-o", "json")
         made = json.loads(out)
@@ -151,12 +162,20 @@ class TestUp:
         assert pooled == shop.provider.pooled_url("pr-12", DatabaseRole.APP).libpq()
         assert pooled.split(":")[2].split("@")[0] not in err
 
-        function, asked = Functions(shop.account).get(shop.function), len(shop.exchanges)
+        function, asked = Functions(shop.account).get(shop.function), len(shop.proxy.exchanges)
+        asked_of_aws.clear()
         code, out, err = preview("up", "12", "-o", "json")
+        assert {re.match("[A-Z][a-z]+", each)[0] for each in asked_of_aws} == {
+            "Describe",
+            "Get",
+            "Head",
+            "Invoke",
+        }
+        assert len(asked_of_aws) <= 13
         assert (code, json.loads(out) | {"changed": made["changed"]}) == (0, made)
         assert "Nothing was changed" in err
         assert Functions(shop.account).get(shop.function) == function
-        assert {each.method for each in shop.exchanges[asked:]} == {"GET"}
+        assert {each.method for each in shop.proxy.exchanges[asked:]} == {"GET"}
 
         (root / "app.py").write_text(APP.replace("first", "second"))
         revision = shop.history.write("two", "one", "op.execute('CREATE TABLE b (id int)')")
@@ -177,6 +196,7 @@ class TestUp:
         assert shop.left() == []
         assert "There is nothing of preview 12" in preview("down", "12", "--yes")[2]
 
+    @pytest.mark.prove
     def test_with_data_takes_signed_requests_alone(self, preview, deployed: Shop) -> None:
         """It is never taken for one without, whose URL is everybody's; a flag opens it."""
         shop = replace(deployed, number=13)
@@ -189,6 +209,7 @@ class TestUp:
         assert httpx2.get(made["url"]).status_code == 200
         assert preview("down", "13", "--yes")[0] == 0
 
+    @pytest.mark.prove
     def test_completes_what_was_left_half_made(self, preview, deployed: Shop) -> None:
         """A copied schema that does not say its revision is made again; the list shows what is missing."""
         shop = replace(deployed, number=14)
@@ -202,7 +223,7 @@ class TestUp:
     @pytest.mark.parametrize(
         ("arguments", "code", "error"),
         [
-            (("12", "--stage", "staging"), 1, "STAGE_NOT_FOUND"),
+            (("12", "--stage", "staging"), 2, "STAGE_NOT_FOUND"),
             (("0",), 2, "USAGE"),
             (("12345678",), 2, "PREVIEW_NUMBER_INVALID"),
             (("12", "--expires", "soon"), 2, "USAGE"),
@@ -223,6 +244,7 @@ class TestUp:
 class TestSweep:
     """`bough preview sweep`."""
 
+    @pytest.mark.prove
     def test_removes_what_belongs_to_closed_pull_requests(self, preview, deployed: Shop) -> None:
         """Also a branch without a function, and the reverse; young ones and those that are open stay."""
         shop = replace(deployed, number=21)
