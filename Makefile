@@ -1,7 +1,7 @@
 # Everything runs in .venv, which `scripts/bootstrap.py` keeps in step with uv.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status check test prove bench docs client format clean
+.PHONY: help up down status check test prove bench docs client runtime format clean
 
 # Read anew when the lock, the project or the bootstrap itself changes.
 READY := .venv/.bootstrapped
@@ -61,6 +61,10 @@ docs: $(READY) ## Write docs/reference/ anew from the code
 client: docs ## Generate a typed Python client of the API into clients/python
 	PATH="$(CURDIR)/$(BIN):$$PATH" openapi-python-client generate --path docs/reference/openapi.json \
 	  --config clients/config.yml --meta uv --output-path clients/python --overwrite --fail-on-warning
+
+runtime: $(READY) ## Install Lambda's Python, which compiles what ships
+	$(BIN)/uv python install --no-bin "$$($(BIN)/python -c 'from pathlib import Path; from infra.config import load_project; \
+	  print(load_project(Path.cwd()).aws.runtime.removeprefix("python"))')"
 
 format: $(READY) ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ def create(
     """
     _check_answers(answers)
     _check_kit(kit)
+    _check_name(answers.name, kit)
     _check_folder(folder, kit, force=force)
     if git(kit, "status", "--porcelain").strip():
         announce("The kit's checkout has changes that are not committed: they are left out")
@@ -87,6 +89,20 @@ def _check_answers(answers: Answers) -> None:
             )
     if answers.region:
         read_table(Path("pyproject.toml"), "aws", {"region": answers.region})
+
+
+def _check_name(name: str, kit: Path) -> None:
+    """Refuse what uv would: a package's name that ends in a dash, or that is another one's."""
+    locked = tomllib.loads((kit / "uv.lock").read_text(encoding="utf-8")).get("package", [])
+    if name.endswith("-"):
+        reason = "it ends in a dash"
+    elif name in {each["name"] for each in locked}:
+        reason = "a package that the project needs is called so"
+    else:
+        return
+    raise ProjectRefusedError(
+        f"{name!r} cannot be the name: {reason}", hint=f"bough init {Path('..', name.rstrip('-') + '-api')}"
+    )
 
 
 def _check_kit(kit: Path) -> None:

@@ -39,7 +39,7 @@ def update(root: Path, *, to: str | None, announce: Callable[[str], None]) -> Up
     """Merge what changed in the kit into the working tree; nothing is committed.
 
     Args:
-        root: Of the project, and of its repository.
+        root: Of the project, which is in a git repository.
         to: A tag, git branch or commit of the kit; without it the latest release, or where there is none
             the last commit.
         announce: Is told what happens.
@@ -55,7 +55,7 @@ def update(root: Path, *, to: str | None, announce: Callable[[str], None]) -> Up
     before = _version(root)
     announce(f"Updating from bough {before}")
     _merge(root, to)
-    conflicts = git(root, "diff", "--name-only", "--diff-filter=U").split("\n")[:-1]
+    conflicts = _names(root, "diff", "--name-only", "--relative", "--diff-filter=U")
     if "uv.lock" in conflicts:
         # Nobody can merge it: with the kit's, `uv lock` adds what the project has besides.
         git(root, "checkout", "--theirs", "--", "uv.lock")
@@ -64,9 +64,14 @@ def update(root: Path, *, to: str | None, announce: Callable[[str], None]) -> Up
             f"the kit and the project changed the same lines of {', '.join(conflicts)}",
             hint=_way_out(conflicts),
         )
-    files = [line[3:] for line in git(root, "status", "--porcelain", "--untracked-files=all").splitlines()]
-    new = git(root, "ls-files", "--others", "--exclude-standard", "migrations/versions").splitlines()
-    return Update(before, _version(root), tuple(file for file in files if file != ANSWERS), tuple(new))
+    added = _names(root, "ls-files", "--others", "--exclude-standard")
+    files = [*_names(root, "diff", "--name-only", "--relative", "HEAD"), *added]
+    return Update(
+        before,
+        _version(root),
+        files=tuple(name for name in files if name != ANSWERS),
+        revisions=tuple(name for name in added if name.startswith("migrations/versions/")),
+    )
 
 
 def _check(root: Path) -> None:
@@ -107,6 +112,11 @@ def _merge(root: Path, to: str | None) -> None:
         raise KitFailedError(f"git failed: {error.stderr.strip()}", hint=_back()) from error
     except (CopierError, ValueError) as error:
         raise KitFailedError(str(error), hint=_back()) from error
+
+
+def _names(root: Path, *arguments: str) -> list[str]:
+    """Return the files that a command of git lists, as seen from the project, not its repository."""
+    return git(root, *arguments, "-z").split("\0")[:-1]
 
 
 def _version(root: Path) -> str:

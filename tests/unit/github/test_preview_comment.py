@@ -58,6 +58,11 @@ class TestPreviewComment:
         _, asked = say(comment_id="77")
         assert "-X PATCH repos/example/shop/issues/comments/77 " in asked
 
+    def test_comment_of_somebody_else_is_not_taken_for_it(self, say, tmp_path):
+        """Who writes the marker first could change the URL that everybody trusts."""
+        say()
+        assert "github-actions[bot]" in (tmp_path / "asked").read_text().splitlines()[0]
+
     def test_preview_that_failed_is_said(self, say):
         """Nobody takes the URL of an older commit for this one's."""
         body, _ = say(url="", rehearsal="")

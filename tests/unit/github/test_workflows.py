@@ -109,6 +109,16 @@ class TestRights:
         assert not {"pull_request_target", "workflow_run"} & set(events)
 
 
+class TestPackages:
+    @each_workflow
+    def test_are_compiled(self, path):
+        """Without Lambda's Python there would be no bytecode, and cold starts three times as long."""
+        for job in jobs(path).values():
+            runs = [step["run"] for step in job.get("steps", []) if "run" in step]
+            if any(re.search(r"bough (deploy|preview up)", run) for run in runs):
+                assert runs[0].split()[-1] == "runtime"
+
+
 class TestTrustPolicies:
     def test_pin_the_environments_of_the_workflows(self):
         """The guide's policies parse, and are for one audience and one environment each."""

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from infra.config import ConfigError
-from infra.kit.creation import ANSWERS, Answers, _name_source, create
+from infra.kit.creation import ANSWERS, KIT, Answers, _name_source, create
 from infra.kit.errors import KitFailedError, NoKitError, ProjectRefusedError
 from tests.support.small_kit import copied, git
 
@@ -51,6 +51,7 @@ class TestCreate:
         """Until it is published, there is nothing else."""
         assert answers_of(made)["_src_path"] == str(kit)
 
+    @pytest.mark.prove
     def test_uncommitted_changes_of_the_kit_are_left_out(self, kit, tmp_path):
         """No later update could find the way back to them."""
         kit = copied(kit, tmp_path / "kit")
@@ -59,6 +60,7 @@ class TestCreate:
         assert "FIRST" in (tmp_path / "shop" / "api" / "app.py").read_text()
         assert any("not committed" in line for line in said)
 
+    @pytest.mark.prove
     def test_full_folder_is_written_to_by_force_alone(self, kit, tmp_path):
         """What is there and not the kit's stays."""
         (tmp_path / "notes.txt").write_text("mine")
@@ -77,6 +79,7 @@ class TestRefusals:
         ("answers", "error"),
         [
             (Answers("Shop", "shop"), ProjectRefusedError),
+            (Answers("shop-", "shop"), ProjectRefusedError),
             (Answers("shop", "shop_api"), ProjectRefusedError),
             (Answers("shop", "shop", region="Frankfurt"), ConfigError),
         ],
@@ -86,6 +89,13 @@ class TestRefusals:
         with pytest.raises(error):
             make(tmp_path / "shop", kit, answers)
         assert not (tmp_path / "shop").exists()
+
+    def test_name_of_a_package_that_it_needs(self, tmp_path):
+        """Its lock would have two of a name, which uv cannot read."""
+        with pytest.raises(ProjectRefusedError, match="the project needs") as caught:
+            make(tmp_path / "fastapi", KIT, Answers("fastapi", "shop"))
+        assert caught.value.hint == "bough init ../fastapi-api"
+        assert not (tmp_path / "fastapi").exists()
 
     def test_folder_inside_the_kit(self, kit):
         """The hint names one beside it."""
@@ -114,6 +124,7 @@ class TestFailures:
         kit = tmp_path / "kit"
         kit.mkdir()
         (kit / "copier.yml").write_text("")
+        (kit / "uv.lock").write_text("")
         git(kit, "init", "--quiet")
         with pytest.raises(KitFailedError, match="git describe"):
             make(tmp_path / "shop", kit)

@@ -6,7 +6,7 @@ import pytest
 
 from infra.kit.errors import KitFailedError, UpdateConflictError, UpdateRefusedError
 from infra.kit.update import update
-from tests.support.small_kit import FILES, commit, copied, git
+from tests.support.small_kit import FILES, commit, copied, git, project_of
 
 APP = FILES["api/app.py"]
 
@@ -61,6 +61,19 @@ class TestUpdate:
         """The last commit of the kit is what the project has."""
         assert bring(shop, None).files == ()
         assert git(shop, "status", "--porcelain") == ""
+
+    def test_files_are_named_as_seen_from_the_project(self, kit, later, tmp_path):
+        """Its repository may hold more than the project."""
+        git(tmp_path, "init", "--quiet")
+        project = project_of(kit, tmp_path / "services" / "shop")
+        commit(project, **{"uv.lock": "first = 10\nsecond = 2\n"})
+        done = bring(project, later(**{"migrations/versions/naïve.py": "", "api/app.py": ""}))
+        assert set(done.files) == {"api/app.py", "migrations/versions/naïve.py"}
+        assert done.revisions == ("migrations/versions/naïve.py",)
+        commit(project)
+        with pytest.raises(UpdateConflictError, match=r"lines of uv\.lock$"):
+            bring(project, later(**{"uv.lock": "first = 11\nsecond = 2\n"}))
+        assert (project / "uv.lock").read_text() == "first = 11\nsecond = 2\n"
 
     def test_conflict_is_marked_and_named(self, shop, later):
         """Both versions stand in the file; a lock is the kit's, for `uv lock` to add to."""

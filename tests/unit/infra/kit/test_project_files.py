@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from functools import cache
@@ -50,6 +51,10 @@ def imported(name: str) -> set[str]:
 TAILORED = {"api/app.py", "api/events.py", "api/models.py", "scripts/cli.py"}
 
 
+#: By `make docs`, in the project.
+WRITTEN = {f"docs/reference/{name}" for name in ("commands.md", "openapi.json", "settings.md")}
+
+
 class TestProjectFiles:
     @pytest.mark.parametrize("sample", [True, False])
     def test_import_none_that_are_left_out(self, sample):
@@ -64,6 +69,20 @@ class TestProjectFiles:
             for missing in imported(name) - files
         }
         assert {each for each in left_out if sample or each[0] not in TAILORED} == set()
+
+    @pytest.mark.parametrize("sample", [True, False])
+    def test_link_to_none_that_are_left_out(self, sample):
+        """The guides lead somewhere in a project, too; what `make docs` writes is there as well."""
+        files = project_files(sample=sample)
+        there = {str(each) for name in files for each in (Path(name), *Path(name).parents)}
+        broken = {
+            (name, link)
+            for name in files
+            if name.endswith(".md") and not (ROOT / f"{name}.jinja").exists()
+            for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / name).read_text())
+            if os.path.normpath(Path(name).parent / link) not in there | WRITTEN
+        }
+        assert broken == set()
 
     def test_name_no_resource_that_is_left_out(self):
         """As text too: routes and jobs are imported by their names."""
