@@ -237,14 +237,14 @@ def _site(
 
 def _seed(url: DirectUrl, expected: BranchIdentity) -> str | None:
     """Write the small workspace, once; return what was written."""
-    from scripts.seeding.errors import SeedConflictError  # noqa: PLC0415  SQLAlchemy takes its time
-
     workspace = importlib.import_module(_SEED)
     try:
         written = workspace.write(url, expected)
-    except SeedConflictError:
+    except InfraError as error:
         # An earlier run came this far.
-        return None
+        if error.code == "SEED_CONFLICT":
+            return None
+        raise
     # A workflow's log may be everybody's.
     if not os.environ.get("CI"):
         output.say(f"Log in as {written['log_in_as']} with the password {written['password']}")
