@@ -32,6 +32,11 @@ class TestShow:
             "parent_id   -",
         ]
 
+    def test_table_joins_lists(self, capsys) -> None:
+        """As people write them; one of nothing is a dash."""
+        output.show({"applied": ["one", "two"], "held_back": []}, OutputFormat.TABLE)
+        assert capsys.readouterr().out == "applied    one, two\nheld_back  -\n"
+
     def test_json_and_yaml_say_the_same(self, capsys) -> None:
         """Times in RFC 3339's form, booleans and nulls as such."""
         output.show(RECORD, OutputFormat.JSON)
