@@ -13,6 +13,7 @@ a job that is done twice must do no more than one that is done once.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -25,7 +26,7 @@ from api import metrics
 from api.database.request_comment import request_id
 from api.database.session import read, write
 from api.database.statistics import Statistics, statistics
-from api.database.timeouts import remaining
+from api.database.timeouts import DEADLINE_MARGIN, remaining
 from api.web.deadline import within_invocation
 from api.web.logs import database_fields
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 #: Seconds that must be left of the invocation for another message to be begun.
 LEAST_TIME: Final = 1.0
+
+#: Seconds after the database's deadline when what still runs is ended; the answer has the rest of the margin.
+GRACE: Final = DEADLINE_MARGIN / 2
 
 logger = logging.getLogger(__name__)
 
@@ -78,17 +82,9 @@ def handle(
 
 async def _alone(jobs: Mapping[str, str], event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Run one job; its failure is the invocation's, which Lambda tries again twice."""
-    try:
-        with within_invocation(context):
-            await _run(jobs, event, context.aws_request_id, context)
-    except Exception as error:  # noqa: BLE001  logged where it was raised
-        failure = JobFailedError(
-            f"{event['job']}: {type(error).__name__}; the log has a line with the reason"
-        )
-    else:
-        return {"job": event["job"]}
-    # Outside the `except`: Lambda writes down a chained error's message, which may quote values.
-    raise failure
+    with within_invocation(context):
+        await _run(jobs, event, context.aws_request_id, context)
+    return {"job": event["job"]}
 
 
 async def _batch(
@@ -104,7 +100,7 @@ async def _batch(
                 continue
             try:
                 await _run(jobs, record.get("body"), record["messageId"], context)
-            except Exception:  # noqa: BLE001  logged where it was raised; one message must not fail the others
+            except JobFailedError:
                 failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": key} for key in failed]}
 
@@ -112,25 +108,36 @@ async def _batch(
 async def _run(jobs: Mapping[str, str], body: Any, identity: str, context: LambdaContext) -> None:
     """Run a job in a transaction of its own, and log one line, which carries its metrics.
 
+    What waits for something else than the database is ended a little after its deadline: a message that hangs
+    must not take along those of its batch that were done.
+
     Args:
         jobs: Each job's name and `module:function`.
         body: The message, as JSON or read already.
         identity: The message's id or the invocation's; log lines and statements carry it as a request's.
         context: Of the invocation.
+
+    Raises:
+        JobFailedError: It failed, for whatever reason.
     """
     line: dict[str, Any] = {"invocation_id": context.aws_request_id}
     counted, started = Statistics(), time.perf_counter()
     tokens = request_id.set(identity), statistics.set(counted)
-    failure: Exception | None = None
+    failure: BaseException | None = None
+    left = remaining()
     try:
         name, fields = _read(body)
         line["job"] = name
         function, message = _resolve(jobs, name, fields)
-        async with read() as session, write(session) as writer:
+        async with (
+            asyncio.timeout(None if left is None else left + GRACE),
+            read() as session,
+            write(session) as writer,
+        ):
             await function(writer, message)
-    except Exception as error:
+    # CancelledError too: nobody cancels a job here, so it escaped from the job.
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  logged; one must not fail the others
         failure = error
-        raise
     finally:
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         line |= {"duration_ms": milliseconds, **database_fields(counted)}
@@ -143,6 +150,10 @@ async def _run(jobs: Mapping[str, str], body: Any, identity: str, context: Lambd
         )
         request_id.reset(tokens[0])
         statistics.reset(tokens[1])
+    # Outside the `except`: Lambda writes down a chained error's message, which may quote values.
+    if failure is not None:
+        named = line.get("job", "a message")
+        raise JobFailedError(f"{named}: {type(failure).__name__}; the log has a line with the reason")
 
 
 def _read(body: Any) -> tuple[str, dict[str, Any]]:

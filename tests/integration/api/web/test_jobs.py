@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -16,6 +17,7 @@ from api import events
 from api.database.request_comment import request_id
 from api.database.session import WriteSession
 from api.settings import get_settings
+from api.web import jobs
 from tests.support.handler_copy import handler_around
 from tests.support.lambda_events import REQUEST_ID, Context, function_url
 from tests.support.people import People
@@ -47,6 +49,8 @@ class Note(BaseModel):
 
     name: str
     fail: bool = False
+    hang: bool = False
+    cancel: bool = False
 
 
 async def note(session: WriteSession, message: Note) -> None:
@@ -55,10 +59,14 @@ async def note(session: WriteSession, message: Note) -> None:
     await session.execute(statement, {"name": message.name})
     if message.fail:
         raise RuntimeError("hunter2")
+    if message.hang:
+        await asyncio.sleep(60)
+    if message.cancel:
+        raise asyncio.CancelledError
 
 
-def about(name: str, *, fail: bool = False) -> dict[str, Any]:
-    return {"job": "note", "name": name, "fail": fail}
+def about(name: str, **how: bool) -> dict[str, Any]:
+    return {"job": "note", "name": name, **how}
 
 
 @pytest.fixture
@@ -133,6 +141,23 @@ class TestQueue:
         result = handler.handler(batch(about("a"), about("b")), Context(remaining_milliseconds=1_900))
         assert failures(result) == [0, 1]
         assert names(database) == []
+
+    def test_message_that_hangs_or_ends_oddly_fails_alone(
+        self,
+        handler: ModuleType,
+        database: Database,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What waits for others is ended before Lambda ends all; the next event finds the engine whole."""
+        monkeypatch.setattr(jobs, "LEAST_TIME", 0.0)
+        event = batch(about("a"), about("b", cancel=True), about("c", hang=True), about("d"))
+        assert failures(handler.handler(event, Context(remaining_milliseconds=1_700))) == [1, 2, 3]
+        assert [(line["JobErrors"], line["level"]) for line in lines(capsys)] == [
+            *((0, "INFO"), (1, "ERROR"), (1, "ERROR"))
+        ]
+        assert failures(handler.handler(batch(about("e")), Context())) == []
+        assert names(database) == ["a", "e"]
 
 
 class TestSchedule:
