@@ -7,6 +7,7 @@ when first asked (`/readyz` names the variables, the log the reasons).
 
 from __future__ import annotations
 
+import re
 import secrets
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 #: RFC 7518 section 3.2: a key of HS256 has at least 256 bits.
 MIN_AUTH_SECRET: Final = 32
+#: As browsers write an origin: without a path or a slash at its end, which would match none.
+_ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+")
 _PLACEHOLDERS: Final = ("changeme", "changethis", "yoursecret", "placeholder")
 
 
@@ -79,6 +82,13 @@ class WebSettings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_ORIGIN.fullmatch, origins)):
+            raise ValueError("an origin is scheme and host in small letters, like https://app.example.com")
+        return origins
 
 
 class _ParameterSource(EnvSettingsSource):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from api.settings import Settings, SettingsError, WebSettings, get_settings
+from api.settings import Settings, SettingsError, WebSettings, get_settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,17 @@ class TestSettings:
         assert settings.cors_origins == ("https://a.example", "https://b.example")
         assert settings.auth_secret.get_secret_value() == SECRET
         assert settings.database_url.database == "app"
+
+    @pytest.mark.parametrize(
+        "origin", ["https://a.example/", "a.example", "https://A.example", "https://a.example/x"]
+    )
+    def test_origin_that_no_browser_sends_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, origin: str
+    ) -> None:
+        """It would match nothing, and pages would be refused without a reason."""
+        monkeypatch.setenv("BOUGH_CORS_ORIGINS", f"*,http://localhost:5173,{origin}")
+        with pytest.raises(SettingsError, match=r"BOUGH_CORS_ORIGINS.*like https://app\.example\.com"):
+            read_settings(WebSettings)
 
     def test_settings_are_frozen(self) -> None:
         """Nobody changes settings while the process runs."""
