@@ -68,6 +68,7 @@ class TestBuildPackage:
         assert len(names) == len(set(names))
         assert (built.compiled_by, built.warning) == (platform.python_version(), None)
 
+    @pytest.mark.prove
     def test_gives_equal_bytes_for_equal_inputs(self, built: Package, tmp_path: Path) -> None:
         """Another copy, under other settings of the user, gives the same zip and so the same hash."""
         project = copied(tmp_path / "elsewhere" / "shop")
