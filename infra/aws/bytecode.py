@@ -32,7 +32,8 @@ def compile_folder(folder: Path, python: Path | None = None) -> None:
     Raises:
         OSError: A file cannot be read or written.
     """
-    command = [str(python or sys.executable), "-I", "-S", __file__, str(folder)]
+    # Not -I, which would ignore the hash seed: the order of sets may reach what is compiled.
+    command = [str(python or sys.executable), "-P", "-s", "-S", __file__, str(folder)]
     done = subprocess.run(  # noqa: S603 - our own interpreter and script
         command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False
     )

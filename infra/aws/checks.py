@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 #: Bytes that the files of a function may have, as Lambda counts them: unzipped.
 LIMIT: Final = 262_144_000
 
-#: Bytes of a file in which ELF says what it is for.
-_ELF_HEADER: Final = 64
-
 #: A line with it holds no secret, whatever it looks like.
 NOT_A_SECRET: Final = b"bough: not a secret"
+
+#: A library's name, with its version or without.
+_SHARED_OBJECT: Final = re.compile(r"\.so(\.\d+)*$")
 
 #: An extension module's name for one version of CPython only, such as `x.cpython-313-aarch64-linux-gnu.so`.
 _ABI: Final = re.compile(r"\.cpython-(\d\d+t?)-[^.]+\.so$")
@@ -61,7 +61,8 @@ def _supabase_service_role() -> bytes:
 
 #: What is a secret for certain enough to refuse it, and what to call it.
 _SECRETS: Final = {
-    "a private key": rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:\\n|[\s\"'])*" + _BASE64,
+    "a private key": rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:\\n|[\s\"']|[\w-]+: [^\n\\]*(?:\\n|\n))*"
+    + _BASE64,
     # What ends so are the keys of AWS's documentation.
     "an access key of AWS": rb"\b(?:AKIA|ASIA)(?!\w*EXAMPLE\b)[A-Z0-9]{16}\b",
     "a secret key of AWS": rb"(?i:aws_secret_access_key)[\"']?\s*[=:]\s*[\"']?(?!\w*EXAMPLE)" + _BASE64,
@@ -115,30 +116,35 @@ def check_target(entries: Mapping[str, Path], target: Target) -> None:
         target: What the package is for.
 
     Raises:
-        WrongTargetError: One is for another processor, another system or another Python.
+        WrongTargetError: One is for another processor, system or Python, or needs a newer glibc.
         OSError: A file cannot be read.
     """
     for name, path in entries.items():
-        if path.suffix == ".so" or ".so." in path.name:
-            with path.open("rb") as file:
-                head = file.read(_ELF_HEADER)
-            found = _found(name, head, target)
-            if found is not None:
-                raise WrongTargetError(
-                    f"{name} is for {found}, and the package for {target}",
-                    hint="take it out of the project's own files: what the lock names is the target's",
-                )
+        if not _SHARED_OBJECT.search(name):
+            continue
+        content = path.read_bytes()
+        found = _found(name, content, target)
+        if found is not None:
+            raise WrongTargetError(
+                f"{name} is for {found}, and the package for {target}",
+                hint="take it out of the project's own files: what the lock names is the target's",
+            )
+        if target.glibc is not None and (needed := elf.needed_glibc(content)) > target.glibc:
+            raise WrongTargetError(
+                f"{name} needs glibc 2.{needed}, and Lambda has 2.{target.glibc} for {target.runtime}",
+                hint="choose a newer `runtime` under [tool.bough.aws], or another release of that dependency",
+            )
 
 
-def _found(name: str, head: bytes, target: Target) -> str | None:
+def _found(name: str, content: bytes, target: Target) -> str | None:
     """Say what a shared object is for when that is not the target."""
     if (abi := _ABI.search(name)) and abi[1] != target.python.replace(".", ""):
         return f"Python {abi[1][0]}.{abi[1][1:]}"
     if not target.is_lambda:
         return None
-    if not elf.is_elf(head):
+    if not elf.is_elf(content):
         return "another system than Linux"
-    architecture = elf.architecture(head)
+    architecture = elf.architecture(content)
     return None if architecture == target.architecture else architecture
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Final
 
@@ -21,6 +22,9 @@ _SEGMENT: Final = struct.Struct("<IIQQQQQQ")
 _SECTIONS_AT: Final = 40
 _SECTION_COUNTS_AT: Final = 60
 
+#: How a file names the C library's release that brought what it calls; the linker looks for the newest.
+_GLIBC: Final = re.compile(rb"\0GLIBC_2\.(\d+)(?=[.\0])")
+
 
 def is_elf(content: bytes) -> bool:
     """Return whether a file is one of Linux's programs or shared objects."""
@@ -29,10 +33,15 @@ def is_elf(content: bytes) -> bool:
 
 def architecture(content: bytes) -> str:
     """Return which processor an ELF file is for: as Lambda names it, or by its number."""
-    if content[4:6] != _CLASS_64_LITTLE:
+    if len(content) < _HEADER.size or content[4:6] != _CLASS_64_LITTLE:
         return "no 64-bit processor"
     machine = _HEADER.unpack_from(content)[2]
     return _MACHINES.get(machine, f"processor {machine}")
+
+
+def needed_glibc(content: bytes) -> int:
+    """Return which release of glibc 2 an ELF file needs, such as 28 for 2.28; 0 where it says none."""
+    return max((int(release) for release in _GLIBC.findall(content)), default=0)
 
 
 def without_sections(content: bytes) -> bytes:

@@ -14,6 +14,7 @@ from infra.aws.artifact import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from infra.aws.package import Package
 
@@ -113,22 +114,30 @@ def import_times(package: Package) -> list[ImportTime]:
     with tempfile.TemporaryDirectory(prefix="bough-explain-") as folder:
         with zipfile.ZipFile(package.zip) as archive:
             archive.extractall(folder)  # our own package
-        command = [str(found.executable), "-S", "-X", "importtime", "-c", f"import {module}"]
         for _ in range(2):
-            done = subprocess.run(  # noqa: S603  a Python of this machine on the project's own code
-                command,
-                cwd=folder,
-                env=_environment(folder),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_PATIENCE,
-            )
-            lines = done.stderr.splitlines()
-            if done.returncode:
-                reason = next((line for line in reversed(lines) if not line.startswith(_PREFIX)), "")
-                raise ImportFailedError(f"{module} cannot be imported from {package.zip}: {reason}")
+            lines = _import(found.executable, module, folder, package.zip)
     return list(_worth_a_line(_tree(lines, module)))
+
+
+def _import(python: Path, module: str, folder: str, file: Path) -> list[str]:
+    """Import a module from a folder; return the lines that Python wrote."""
+    try:
+        done = subprocess.run(  # noqa: S603  a Python of this machine on the project's own code
+            [str(python), "-S", "-X", "importtime", "-c", f"import {module}"],
+            cwd=folder,
+            env=_environment(folder),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ImportFailedError(f"{module} of {file} is not imported within {_PATIENCE} seconds") from error
+    lines = done.stderr.splitlines()
+    if done.returncode:
+        reason = next((line for line in reversed(lines) if not line.startswith(_PREFIX)), "")
+        raise ImportFailedError(f"{module} cannot be imported from {file}: {reason}")
+    return lines
 
 
 def _environment(folder: str) -> dict[str, str]:

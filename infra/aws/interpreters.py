@@ -17,7 +17,11 @@ from infra.aws.uv import find_uv
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SAY_VERSION: Final = "import platform; print(platform.python_implementation(), platform.python_version())"
+#: The last word is `final`, except before the first release, whose bytecode Lambda's Python may not take.
+_SAY_VERSION: Final = (
+    "import platform, sys; "
+    "print(platform.python_implementation(), platform.python_version(), sys.version_info.releaselevel)"
+)
 
 #: Seconds within which a Python says its version.
 _PATIENCE: Final = 20
@@ -71,5 +75,7 @@ def _version(executable: Path) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    implementation, _, version = done.stdout.strip().partition(" ")
-    return version if done.returncode == 0 and implementation == "CPython" else None
+    match done.stdout.split():
+        case ["CPython", version, "final"] if done.returncode == 0:
+            return version
+    return None

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from infra.config import Project
 
-#: Lambda's images from Python 3.12 on have a newer glibc, and what needs an older one runs there as well;
-#: some of our dependencies have no wheels for one that is older still.
+#: Some of our dependencies have no wheels for an older glibc. Most wheels for 2.28 call nothing so new; what
+#: they do call is compared with the image's (`checks.check_target`).
 LAMBDA: Final = "manylinux_2_28"
+
+#: Releases of glibc 2 in Lambda's images: Amazon Linux 2 up to Python 3.11, Amazon Linux 2023 from 3.12 on.
+_GLIBC_OF_AMAZON_LINUX_2: Final = 26
+_GLIBC_OF_AMAZON_LINUX_2023: Final = 34
 
 #: Processors, as Lambda names them and as wheels and uv do.
 _MACHINES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -53,6 +57,13 @@ class Target:
     def platform(self) -> str:
         """What uv installs wheels for, such as `aarch64-manylinux_2_28`."""
         return f"{_MACHINES[self.architecture]}-{self.system}"
+
+    @property
+    def glibc(self) -> int | None:
+        """Which release of glibc 2 there is on Lambda; `None` for this machine, whose own one counts."""
+        if self == Target.this_machine():
+            return None
+        return _GLIBC_OF_AMAZON_LINUX_2 if self.runtime == "python3.11" else _GLIBC_OF_AMAZON_LINUX_2023
 
     @property
     def is_lambda(self) -> bool:

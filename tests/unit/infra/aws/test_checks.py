@@ -36,6 +36,7 @@ SECRETS = [
     (f'key = "{KEY}\\n{BODY}"', "a private key"),
     ("id = 'AKIA" + "Q" * 16 + "'", "an access key of AWS"),
     ('aws_secret_access_key = "' + "wJalrXUtnF" * 4 + '"', "a secret key of AWS"),
+    (f"{KEY}\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\n{BODY}", "a private key"),
     ("NEON_API_KEY=napi_" + "a1b2c3d4" * 8, "an API key of Neon"),
     ("token: sbp_" + "0123456789" * 4, "an access token of Supabase"),
     ("sb_secret_" + "N7UND0Ug" * 4, "a secret key of Supabase"),
@@ -141,6 +142,25 @@ class TestCheckTarget:
         """Its name says for which version it was built; the others would not even find it."""
         with pytest.raises(WrongTargetError, match=r"is for Python 3\.10, and"):
             self.check(tmp_path, "fast.cpython-310-x86_64-linux-gnu.so", content)
+
+    def test_refuses_what_calls_a_newer_c_library(self, tmp_path: Path, content: bytes) -> None:
+        """Lambda's image of Python 3.11 is Amazon Linux 2; wheels for glibc 2.28 may need what it lacks."""
+        other, machine = ("arm64", 183) if HERE.architecture == "x86_64" else ("x86_64", 62)
+        newer = content[:18] + machine.to_bytes(2, "little") + content[20:] + b"\0GLIBC_2.3.4\0GLIBC_2.28\0"
+        self.check(tmp_path, "fast.so", newer, Target("python3.12", other))
+        with pytest.raises(
+            WrongTargetError, match=r"needs glibc 2\.28, and Lambda has 2\.26 for python3\.11"
+        ):
+            self.check(tmp_path, "fast.so", newer, Target("python3.11", other))
+
+    def test_takes_what_only_has_such_a_name(self, tmp_path: Path) -> None:
+        """The checksum of a library is none."""
+        self.check(tmp_path, "libfast.so.md5", b"0a1b")
+
+    def test_refuses_what_was_cut_short(self, tmp_path: Path, content: bytes) -> None:
+        """It says too little to be loaded."""
+        with pytest.raises(WrongTargetError, match=r"fast\.so is for no 64-bit processor"):
+            self.check(tmp_path, "fast.so", content[:20])
 
     def test_refuses_another_system(self, tmp_path: Path) -> None:
         """A Mac's shared objects are named .so as well."""

@@ -41,16 +41,18 @@ class TestFind:
 
     def test_finds_one_on_path(self, tmp_path: Path) -> None:
         """By its name, and by what it says that it is."""
-        executable = program(tmp_path / f"bin/python{PYTHON}", "CPython 3.99.1")
+        executable = program(tmp_path / f"bin/python{PYTHON}", "CPython 3.99.1 final")
         assert interpreters.find(PYTHON) == interpreters.Interpreter(executable, "3.99.1")
 
     def test_goes_on_where_a_name_on_path_runs_nothing(self, tmp_path: Path) -> None:
         """Pyenv's names on PATH run only what its user has switched to; its folders have all."""
         program(tmp_path / f"bin/python{PYTHON}", "")
-        executable = program(tmp_path / f"pyenv/versions/3.99.2/bin/python{PYTHON}", "CPython 3.99.2")
+        executable = program(tmp_path / f"pyenv/versions/3.99.2/bin/python{PYTHON}", "CPython 3.99.2 final")
         assert interpreters.find(PYTHON) == interpreters.Interpreter(executable, "3.99.2")
 
-    @pytest.mark.parametrize("said", ["PyPy 3.99.1", "CPython 3.9.9"])
+    @pytest.mark.parametrize(
+        "said", ["PyPy 3.99.1 final", "CPython 3.9.9 final", "CPython 3.99.0rc1 candidate"]
+    )
     def test_takes_no_other(self, tmp_path: Path, said: str) -> None:
         """Another implementation's bytecode, or another version's, is of no use."""
         program(tmp_path / f"bin/python{PYTHON}", said)
