@@ -63,6 +63,12 @@ class Resources(parsing.ResourceMap):
         for name in changes["Add"]:
             _ = self[name]
 
+    def delete(self) -> None:
+        """Delete them, and remember what they were: moto makes anew what a deleted stack's outputs name."""
+        made = dict(self._parsed_resources)
+        super().delete()
+        self._parsed_resources.update(made)
+
     def _change(self, name: str, earlier: dict[str, Any]) -> None:
         # Until that is known, others still find what is there.
         changed: Any = parsing.parse_and_update_resource(

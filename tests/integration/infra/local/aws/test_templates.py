@@ -153,6 +153,19 @@ class TestStacks:
             each["FunctionName"] != "stacked" for each in deployer.client.list_functions()["Functions"]
         )
 
+    def test_a_deleted_stack_makes_nothing_anew(self, deployer: Deployer) -> None:
+        """Its outputs are what they were; who waits for its end reads them."""
+        stacks, objects = deployer.account.stacks, deployer.account.objects
+        output = {"Value": {"Ref": "Bucket"}, "Export": {"Name": "ended-bucket"}}
+        template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}, "Outputs": {"Bucket": output}}
+        before = {each["Name"] for each in objects.list_buckets()["Buckets"]}
+        made = stacks.create_stack(StackName="ended", TemplateBody=json.dumps(template))["StackId"]
+        (bucket,) = {each["Name"] for each in objects.list_buckets()["Buckets"]} - before
+        stacks.delete_stack(StackName="ended")
+        (ended,) = stacks.describe_stacks(StackName=made)["Stacks"]
+        assert (ended["StackStatus"], ended["Outputs"][0]["OutputValue"]) == ("DELETE_COMPLETE", bucket)
+        assert {each["Name"] for each in objects.list_buckets()["Buckets"]} == before
+
 
 class TestPreconditions:
     def test_versions_numbers_are_not_used_twice(self, deployer: Deployer) -> None:
