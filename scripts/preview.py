@@ -47,7 +47,6 @@ app = typer.Typer(
 _LIFETIME: Final = "7d"
 #: The kit's sample data; a project without the sample domain has none.
 _SEED: Final = "scripts.seeding.workspace"
-_SEED_ERRORS: Final = "scripts.seeding.errors"
 _COLUMNS: Final = {
     "number": "NUMBER",
     "url": "URL",
