@@ -31,6 +31,8 @@ PATIENCE: Final = 3.0
 MAX_AGE: Final = 600.0
 #: Says where the extension listens, if not on 2773.
 PORT_VARIABLE: Final = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
+#: Seconds until what could not be read again is tried once more.
+_RETRY: Final = 30.0
 _FIRST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 0.5
 _TOKEN_HEADER: Final = "X-Aws-Parameters-Secrets-Token"  # noqa: S105  a header's name
@@ -87,15 +89,19 @@ def secrets_of(names: Iterable[str]) -> Mapping[str, str]:
     missing = {name: parameter for name, parameter in wanted.items() if name not in _values}
     if missing:
         now = time.time()
+        found, refused = _read(missing)
+        if refused is not None:
+            raise refused
         _read_at = min(_read_at, now) if _values else now
-        _values.update(_read(missing))
+        _values.update(found)
     return {name: _values[name] for name in wanted}
 
 
 def renew(older_than: float = MAX_AGE) -> bool:
     """Read again what was read, and return whether a value has changed.
 
-    What cannot be read stays as it was, which the log says: the old value may still be good.
+    What cannot be read stays as it was, which the log says: the old value may still be good. It is tried
+    again half a minute later, so that it is not behind the others for long.
 
     Args:
         older_than: Seconds since the last time, below which nothing is read.
@@ -105,12 +111,11 @@ def renew(older_than: float = MAX_AGE) -> bool:
     if not _values or 0 <= time.time() - _read_at < older_than:
         return False
     _read_at = time.time()
-    try:
-        fresh = _read({name: os.environ[f"{name}{SUFFIX}"] for name in _values})
-    except ParameterError as error:
-        logger.error("%s: %s", error.code, error)  # noqa: TRY400  the chain has nothing to add
-        return False
-    changed = fresh != _values
+    fresh, refused = _read({name: os.environ[f"{name}{SUFFIX}"] for name in _values})
+    if refused is not None:
+        logger.error("%s: %s", refused.code, refused)
+        _read_at -= MAX_AGE - _RETRY
+    changed = any(_values[name] != value for name, value in fresh.items())
     _values.update(fresh)
     return changed
 
@@ -120,14 +125,14 @@ def forget() -> None:
     _values.clear()
 
 
-def _read(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of parameters, by variable."""
+def _read(parameters: Mapping[str, str]) -> tuple[dict[str, str], ParameterError | None]:
+    """Return the values of parameters, by variable, and why there are not all of them."""
     if not os.environ.get("AWS_SESSION_TOKEN"):
         lines = (
             f"{name}: parameters can be read inside a Lambda function alone; set {name} here"
             for name in parameters
         )
-        raise ParameterError("\n".join(lines))
+        return {}, ParameterError("\n".join(lines))
     values: dict[str, str] = {}
     reasons: dict[str, str] = {}
     end, wait = time.monotonic() + PATIENCE, _FIRST_WAIT
@@ -141,14 +146,10 @@ def _read(parameters: Mapping[str, str]) -> dict[str, str]:
             break
         time.sleep(wait)
         wait = min(2 * wait, _LONGEST_WAIT)
-    if reasons:
-        raise ParameterError(
-            "\n".join(
-                f"{name}: the parameter {parameters[name]} cannot be read: {why}"
-                for name, why in reasons.items()
-            )
-        )
-    return values
+    lines = (
+        f"{name}: the parameter {parameters[name]} cannot be read: {why}" for name, why in reasons.items()
+    )
+    return values, ParameterError("\n".join(lines)) if reasons else None
 
 
 def _read_once(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,9 +124,9 @@ class TestSecretsOf:
     ) -> None:
         """Two slow answers take the time of one."""
         monkeypatch.setenv("OTHER_PARAMETER", "/other")
-        monkeypatch.setattr(parameters, "PATIENCE", 1.0)
+        monkeypatch.setattr(parameters, "PATIENCE", 0.5)
         slow = {"Parameter": {"Value": "slow"}}
-        extension.replies = [Reply(body=slow, delay=0.6), Reply(body=slow, delay=0.6)]
+        extension.replies = [Reply(body=slow, delay=0.3), Reply(body=slow, delay=0.3)]
         assert secrets_of(["STRIPE_KEY", "OTHER", "UNKNOWN"]) == {"STRIPE_KEY": "slow", "OTHER": "slow"}
         assert len(extension.names) == 2
 
@@ -168,3 +169,30 @@ class TestRenew:
         assert not renew(0)
         assert secret("STRIPE_KEY") == VALUE
         assert f"SECRET_UNAVAILABLE: STRIPE_KEY: the parameter {NAME} cannot be read" in caplog.text
+
+    def test_takes_what_can_be_read_though_another_cannot(
+        self, extension: ParametersExtension, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A parameter that somebody has deleted must not keep a rotated password away."""
+        monkeypatch.setenv("DATABASE_URL_PARAMETER", "/url")
+        extension.values["/url"] = "old"
+        secrets_of(["STRIPE_KEY", "DATABASE_URL"])
+        del extension.values[NAME]
+        extension.values["/url"] = "new"
+        assert renew(0)
+        assert [secret("STRIPE_KEY"), secret("DATABASE_URL")] == [VALUE, "new"]
+
+    def test_tries_again_soon_where_nothing_could_be_read(
+        self, extension: ParametersExtension, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ten minutes later the others would use what this one has not read."""
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now)
+        secret("STRIPE_KEY")
+        extension.values.clear()
+        renew(0)
+        extension.values[NAME] = "new"
+        now += 29
+        assert not renew()
+        now += 2
+        assert renew()
