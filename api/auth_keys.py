@@ -10,6 +10,11 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import dataclass, field
+from typing import Final
+
+#: Characters; RFC 7518 section 3.2: a key of HS256 has at least 256 bits.
+MIN_LENGTH: Final = 32
+_PLACEHOLDERS: Final = ("changeme", "changethis", "yoursecret", "placeholder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,21 @@ def read_auth_keys(text: str) -> tuple[AuthKey, ...]:
     if not keys:
         raise ValueError('is no list of keys such as {"keys": [{"key": "…", "signs_from": 1760000000}]}')
     return keys
+
+
+def refuse_weak_key(text: str) -> None:
+    """Refuse a key that is too short, or that nobody has made for the purpose.
+
+    Raises:
+        ValueError: The message goes on after the variable's name, and quotes nothing of the key.
+    """
+    plain = "".join(filter(str.isalpha, text.lower()))
+    if len(text) < MIN_LENGTH:
+        message = f"needs at least {MIN_LENGTH} characters; make one with: openssl rand -hex 32"
+        raise ValueError(message)
+    if len(set(text)) < 8 or any(word in plain for word in _PLACEHOLDERS):  # noqa: PLR2004  any random key has more
+        message = "is a placeholder; make a secret with: openssl rand -hex 32"
+        raise ValueError(message)
 
 
 def signing_key(keys: tuple[AuthKey, ...], now: float) -> str:

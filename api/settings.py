@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from api import parameters
-from api.auth_keys import AuthKey, read_auth_keys
+from api.auth_keys import MIN_LENGTH, AuthKey, read_auth_keys, refuse_weak_key
 from api.database.connection_url import PooledUrl  # noqa: TC001  pydantic resolves annotations at run time
 from api.database.engine import IDLE_THRESHOLD, POOL_TIMEOUT, RECYCLE
 from api.database.timeouts import LONGEST, SHORTEST, Timeouts
@@ -36,11 +36,8 @@ if TYPE_CHECKING:
 
     from pydantic_settings import PydanticBaseSettingsSource
 
-#: RFC 7518 section 3.2: a key of HS256 has at least 256 bits.
-MIN_AUTH_SECRET: Final = 32
 #: As browsers write an origin: without a path or a slash at its end, which would match none.
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+")
-_PLACEHOLDERS: Final = ("changeme", "changethis", "yoursecret", "placeholder")
 
 
 class SettingsError(Exception):
@@ -144,7 +141,7 @@ class Settings(IssuerSettings, StorageSettings, WebSettings):
     def _refuse_weak_secret(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value():
             for each in read_auth_keys(value.get_secret_value()):
-                _refuse_weak_key(each.key)
+                refuse_weak_key(each.key)
         return value
 
     @model_validator(mode="after")
@@ -158,7 +155,7 @@ class Settings(IssuerSettings, StorageSettings, WebSettings):
             )
             raise ValueError(message)
         # The model is frozen for its users; this is still its construction.
-        object.__setattr__(self, "auth_secret", SecretStr(secrets.token_hex(MIN_AUTH_SECRET)))
+        object.__setattr__(self, "auth_secret", SecretStr(secrets.token_hex(MIN_LENGTH)))
         return self
 
     @classmethod
@@ -182,16 +179,6 @@ class Settings(IssuerSettings, StorageSettings, WebSettings):
     def timeouts(self) -> Timeouts:
         """The role's limits on the server."""
         return Timeouts(self.statement_timeout, self.lock_timeout, self.idle_in_transaction_timeout)
-
-
-def _refuse_weak_key(text: str) -> None:
-    plain = "".join(filter(str.isalpha, text.lower()))
-    if len(text) < MIN_AUTH_SECRET:
-        message = f"needs at least {MIN_AUTH_SECRET} characters; make one with: openssl rand -hex 32"
-        raise ValueError(message)
-    if len(set(text)) < 8 or any(word in plain for word in _PLACEHOLDERS):  # noqa: PLR2004  any random key has more
-        message = "is a placeholder; make a secret with: openssl rand -hex 32"
-        raise ValueError(message)
 
 
 @lru_cache(maxsize=1)

@@ -154,7 +154,7 @@ def _finish(secrets: Secrets, owner: DirectUrl, application: str, *, now: bool, 
 
     if now:
         confirm("The old login ends though it may have connections.", yes=yes)
-    ended = finish_database(secrets, owner, application, now=now)
+    ended = finish_database(secrets, owner, application, announce=output.say, now=now)
     for role in ended:
         output.say(f"✓ {role} can log in no more")
     if not ended:
@@ -193,6 +193,8 @@ def _owner(project: Project, stage: Stage, given: str | None, *, local: bool) ->
 
 def _read_value(name: str) -> str:
     """Return what stdin holds, or what is typed unseen on a terminal; one newline at its end is no part."""
+    if sys.stdin is None:
+        return ""
     if sys.stdin.isatty():
         return getpass.getpass(f"Value of {name} (it is not shown): ")
     return sys.stdin.read().removesuffix("\n").removesuffix("\r")

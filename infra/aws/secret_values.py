@@ -6,25 +6,25 @@ from typing import Final
 
 import psycopg
 
+from api.auth_keys import read_auth_keys, refuse_weak_key
 from api.database.connection_url import ConnectionUrlError, DirectUrl, PooledUrl
-from infra.aws.secrets import SecretError
+from infra.aws.secrets import SecretError, check_name
 
 #: Which kind of connection string a variable holds, and the function that may read it.
 _URLS: Final[dict[str, tuple[type[PooledUrl | DirectUrl], str]]] = {
     "DATABASE_URL": (PooledUrl, "api"),
     "DATABASE_URL_UNPOOLED": (DirectUrl, "migrate"),
 }
-#: Characters; what `api.settings` refuses would only be found when requests fail.
-_KEY_LENGTH: Final = 32
 _CONNECT_TIMEOUT: Final = 10
 
 
 def check_reader(name: str, owner: str) -> None:
-    """Refuse a connection string for a function that must not have it.
+    """Refuse a name that is no variable's, and a connection string for a function that must not have it.
 
     Raises:
-        SecretError: The API would read the direct one, or migrations the pooled one.
+        SecretError: It cannot be used, or the API would read the direct one, or migrations the pooled one.
     """
+    check_name(name)
     _, reader = _URLS.get(name, (None, owner))
     if reader != owner:
         raise SecretError(
@@ -42,16 +42,18 @@ def check_value(name: str, value: str, *, connect: bool) -> None:
         connect: Whether to log in with a connection string.
 
     Raises:
-        SecretError: It is empty, too short for a key, no connection string of the right kind, or opens no
+        SecretError: It is empty or no text, a weak key, no connection string of the right kind, or opens no
             database. The message never quotes it.
     """
     if not value:
         raise SecretError(f"the value of {name} is empty", hint="nothing was changed")
-    if name == "AUTH_SECRET" and len(value) < _KEY_LENGTH:
+    # What stdin holds that is no UTF-8 comes as surrogates.
+    if not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
         raise SecretError(
-            f"{name} needs at least {_KEY_LENGTH} characters",
-            hint="bough secrets rotate auth makes one itself",
+            f"the value of {name} is no text in UTF-8", hint="encode it, for instance with base64"
         )
+    if name == "AUTH_SECRET":
+        _check_key(name, value)
     if name not in _URLS:
         return
     try:
@@ -68,6 +70,18 @@ def check_value(name: str, value: str, *, connect: bool) -> None:
         )
     # Raised here: the first error's traceback has frames whose variables hold the value.
     raise failure
+
+
+def _check_key(name: str, value: str) -> None:
+    """Refuse what `api.settings` would, which would only be found when requests fail."""
+    try:
+        for each in read_auth_keys(value):
+            refuse_weak_key(each.key)
+    except ValueError as error:
+        reason = str(error)
+    else:
+        return
+    raise SecretError(f"{name} {reason}", hint="bough secrets rotate auth makes one itself")
 
 
 def _why_not(url: PooledUrl | DirectUrl) -> str | None:

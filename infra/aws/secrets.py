@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from botocore.exceptions import ClientError
 
 from infra.aws.errors import code_of, translated
+from infra.aws.stage import PARAMETER_SUFFIX
 from infra.errors import InfraError
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ class SecretExistsError(InfraError):
     """The secret exists already, and was not to be replaced."""
 
     code: ClassVar[str] = "SECRET_EXISTS"
+
+
+def check_name(name: str) -> None:
+    """Refuse what can be no variable of a function.
+
+    Raises:
+        SecretError: It is none, or the one that names the parameter.
+    """
+    if not _NAME.fullmatch(name):
+        raise SecretError(f"{name!r} is no variable's name", hint="capitals, digits and _: STRIPE_KEY")
+    if name.endswith(PARAMETER_SUFFIX):
+        raise SecretError(
+            f"{name} names a parameter, and holds no secret", hint=name.removesuffix(PARAMETER_SUFFIX)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +95,9 @@ class Secrets:
             SecretExistsError: There is a value, and it must not be replaced.
             AwsError: AWS refused.
         """
-        if not _NAME.fullmatch(name):
-            raise SecretError(f"{name!r} is no variable's name", hint="capitals, digits and _: STRIPE_KEY")
+        check_name(name)
         if not value:
-            raise SecretError(f"the value of {name} is empty", hint="to end a secret: bough secrets delete")
+            raise SecretError(f"the value of {name} is empty")
         if (size := len(value.encode())) > MAX_BYTES:
             raise SecretError(f"the value of {name} has {size} bytes, and a parameter holds {MAX_BYTES}")
         parameter = self._stage.parameter(owner, name)
