@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import secrets as random
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from api.auth_keys import AuthKey, read_auth_keys
 from api.database.connection_url import PooledUrl
 from api.database.timeouts import Timeouts
 from infra.branches.login_roles import (
@@ -41,6 +43,13 @@ API: Final = "api"
 SPREAD: Final = 660
 #: Seconds until the new login must work: a provider's proxy may know it a moment after the server does.
 _PATIENCE: Final = 30.0
+#: Older keys that are kept: each signed for `SPREAD` at least, so that tokens which last an hour stay good
+#: however often keys are replaced. When they end is the application's to say.
+_OLDER_KEYS: Final = 7
+#: A connection, as another one of the same server and database sees it.
+_SEEN: Final = """
+    SELECT FROM pg_stat_activity WHERE pid = %(pid)s AND usename = %(role)s AND datname = current_database()
+"""
 _TIMEOUTS: Final = Timeouts(statement=30.0, lock=5.0, idle_in_transaction=30.0)
 
 
@@ -86,9 +95,13 @@ def plan_database(
         with open_connection(owner, _TIMEOUTS) as connection:
             make_login(connection, role, password, application=application)
 
-    def end() -> None:
+    def end() -> str | None:
+        # Ctrl-C, or a connection that broke, may have come when it was written.
+        if login_of(_current_url(secrets), application) == role:
+            return f"it stays: {DATABASE_URL} has it by now"
         with open_connection(owner, _TIMEOUTS) as connection:
             end_login(connection, role)
+        return None
 
     def prove() -> None:
         with connected(url, Deadline(_PATIENCE), announce):
@@ -104,25 +117,41 @@ def plan_database(
     ]
 
 
-def finish_database(secrets: Secrets, owner: DirectUrl, application: str, *, now: bool = False) -> list[str]:
+def finish_database(
+    secrets: Secrets,
+    owner: DirectUrl,
+    application: str,
+    *,
+    announce: Callable[[str], None],
+    now: bool = False,
+) -> list[str]:
     """End every login to the API's database but the one that DATABASE_URL holds; return whose it was.
+
+    Nothing is ended before that one was seen to work, on this very database.
 
     Args:
         secrets: Of the stage.
         owner: The database, as the role that made the application role.
         application: Name of the application role.
+        announce: Is told, in one sentence, when the login does not work at once.
         now: Also while an old login has connections, which go on. Who has no connection of the new login yet
             is refused once, and reads the secret again.
 
     Raises:
         RotationError: An old login has connections.
-        LoginRoleError: DATABASE_URL logs in as a role of somebody else's.
+        LoginRoleError: DATABASE_URL logs in as a role of somebody else's, or to another database.
+        BranchNotReadyError: It cannot be logged in with.
     """
-    used = login_of(_current_url(secrets), application)
+    url = _current_url(secrets)
+    used = login_of(url, application)
     with open_connection(owner, _TIMEOUTS) as connection:
         logins = read_logins(connection, application)
         if used not in {each.role for each in logins}:
             raise _elsewhere(owner, used)
+        with connected(url, Deadline(_PATIENCE), announce) as own, own.transaction():
+            seen = own.execute("SELECT pg_backend_pid()").fetchone()
+            if connection.execute(_SEEN, {"pid": seen and seen[0], "role": used}).fetchone() is None:
+                raise _elsewhere(owner, used)
         old = [each for each in logins if each.role != used]
         busy = [f"{each.role} has {each.connections}" for each in old if each.connections]
         if busy and not now:
@@ -148,23 +177,32 @@ def rotate_auth(secrets: Secrets, *, at_once: bool = False, now: float | None = 
         now: Seconds since 1970.
 
     Raises:
-        RotationError: The key of the last rotation does not sign yet.
+        RotationError: The key of the last rotation does not sign yet, or what is there are no keys.
     """
     moment = time.time() if now is None else now
     new, text = random.token_hex(32), secrets.get(API, AUTH_SECRET)
     if at_once or text is None:
         secrets.put(API, AUTH_SECRET, new)
         return moment
-    keys: list[dict[str, Any]] = json.loads(text)["keys"] if text.startswith('{"keys"') else [{"key": text}]
-    if (begins := keys[0].get("signs_from", 0)) > moment:
+    keys = _auth_keys(text)
+    if (wait := keys[0].signs_from - moment) > 0:
         raise RotationError(
-            f"the key of the last rotation begins to sign in {round(begins - moment)} s",
+            f"the key of the last rotation begins to sign in {round(wait)} s",
             hint="nothing was changed; --now replaces both keys, and refuses the tokens that they signed",
         )
     signs_from = int(moment) + SPREAD
-    document = {"keys": [{"key": new, "signs_from": signs_from}, keys[0]]}
+    document = {"keys": [asdict(each) for each in (AuthKey(new, signs_from), *keys[:_OLDER_KEYS])]}
     secrets.put(API, AUTH_SECRET, json.dumps(document))
     return signs_from
+
+
+def _auth_keys(text: str) -> tuple[AuthKey, ...]:
+    try:
+        return read_auth_keys(text)
+    except ValueError as error:
+        reason = str(error)
+    # Outside of `except`: the chain would quote the keys.
+    raise RotationError(f"{AUTH_SECRET} {reason}", hint="--now writes a new key in its place")
 
 
 def _current_url(secrets: Secrets) -> PooledUrl:

@@ -15,8 +15,11 @@ from api.auth_keys import accepted_keys, read_auth_keys, signing_key
 from api.database.engine import make_engine
 from api.database.session import read, write
 from infra.aws.rotation import SPREAD, RotationError, finish_database, plan_database, rotate_auth
+from infra.aws.secrets import Secrets
+from infra.aws.stage import Stage
 from infra.branches.application_rights import excess_rights
 from infra.branches.login_roles import LoginRoleError, end_copied_logins
+from infra.config_tables import StageSettings
 from infra.plan import execute
 from tests.support.rotations import Rotated, rotated_stage
 
@@ -36,17 +39,28 @@ def stage(world: World, account: Account, tmp_path: Path) -> Iterator[Rotated]:
         yield stage
 
 
+@pytest.fixture
+def secrets(account: Account, tmp_path: Path) -> Secrets:
+    """Those of a stage without a database."""
+    return Secrets(account, Stage("shop", tmp_path.name, StageSettings()))
+
+
 def rotate(stage: Rotated) -> None:
     """Carry the plan out."""
     steps = plan_database(stage.secrets, stage.owner, stage.application, announce=lambda _: None)
     execute(steps, lambda _: None)
 
 
+def finish(stage: Rotated, *, now: bool = False) -> list[str]:
+    """End the old login."""
+    return finish_database(stage.secrets, stage.owner, stage.application, announce=lambda _: None, now=now)
+
+
 def finished(stage: Rotated) -> bool:
     """Finish, unless the old login is in use; the pooler gives up what it keeps, as it does in time."""
     stage.pooler.console("RECONNECT")
     try:
-        return bool(finish_database(stage.secrets, stage.owner, stage.application))
+        return bool(finish(stage))
     except RotationError:
         return False
 
@@ -136,7 +150,7 @@ class TestPlanDatabase:
         for _ in range(3):
             rotate(stage)
             used.append(stage.url())
-            finish_database(stage.secrets, stage.owner, stage.application, now=True)
+            finish(stage, now=True)
         assert [url.user.removeprefix(stage.application) for url in used] == ["_a", "_b", "_a"]
         assert [can_log_in(url) for url in (first, *used)] == [False, False, False, True]
         with psycopg.connect(used[-1].libpq(), prepare_threshold=None) as connection:
@@ -172,16 +186,39 @@ class TestPlanDatabase:
         )
         assert logins.fetchall() == []
 
+    def test_what_was_written_stays_when_its_answer_is_lost(
+        self, stage: Rotated, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ctrl-C while it is written, or a broken connection: the API must not be left with a dead login."""
+        put = stage.secrets.put
+
+        def interrupted(*arguments: str) -> int:
+            put(*arguments)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(stage.secrets, "put", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rotate(stage)
+        assert stage.url().user == f"{stage.application}_a"
+        assert can_log_in(stage.url())
+
+    def test_nothing_is_ended_where_the_new_login_works_elsewhere(self, stage: Rotated, world: World) -> None:
+        """Roles of the same names are at work on every branch: the wrong one would lose its own."""
+        rotate(stage)
+        with world.new_database() as other:
+            owner = other.superuser
+            with pytest.raises(LoginRoleError, match="it is another database"):
+                finish_database(stage.secrets, owner, stage.application, announce=lambda _: None, now=True)
+        assert can_log_in(stage.owner.replace(user=stage.application, password="first"))
+
     def test_the_end_waits_for_connections_of_the_old_login(self, stage: Rotated) -> None:
         """Unless told otherwise; it is repeated without effect."""
         direct = stage.owner.replace(user=stage.application, password="first")
         rotate(stage)
         with psycopg.connect(direct.libpq()):
             with pytest.raises(RotationError, match=rf"{stage.application} has 1"):
-                finish_database(stage.secrets, stage.owner, stage.application)
-            ended = [
-                finish_database(stage.secrets, stage.owner, stage.application, now=True) for _ in range(2)
-            ]
+                finish(stage)
+            ended = [finish(stage, now=True) for _ in range(2)]
         assert ended == [[stage.application], []]
         assert not can_log_in(direct)
 
@@ -199,7 +236,7 @@ class TestPlanDatabase:
         async with load(stage, 4) as warm:
             await asyncio.to_thread(rotate, stage)
             await asyncio.sleep(0.1)
-            await asyncio.to_thread(finish_database, stage.secrets, stage.owner, stage.application, now=True)
+            await asyncio.to_thread(finish, stage, now=True)
             for each in warm:
                 # As where a connection has reached its age.
                 each.connects_again = True
@@ -257,33 +294,34 @@ class TestEndCopiedLogins:
 class TestRotateAuth:
     """`rotate_auth`."""
 
-    def test_the_new_key_signs_once_all_have_read_it(self, stage: Rotated) -> None:
+    def test_the_new_key_signs_once_all_have_read_it(self, secrets: Secrets) -> None:
         """What the application reads of it: first both are good, at last only the new one."""
-        stage.secrets.put("api", "AUTH_SECRET", "old" * 20)
-        begins = rotate_auth(stage.secrets, now=1000.0)
-        keys = read_auth_keys(stage.secrets.get("api", "AUTH_SECRET") or "")
+        secrets.put("api", "AUTH_SECRET", "old" * 20)
+        begins = rotate_auth(secrets, now=1000.0)
+        keys = read_auth_keys(secrets.get("api", "AUTH_SECRET") or "")
         assert begins == 1000 + SPREAD
         assert signing_key(keys, begins - 1) == "old" * 20
         assert signing_key(keys, begins) == keys[0].key != "old" * 20
         assert accepted_keys(keys, begins + 900, 900) == [keys[0].key, "old" * 20]
         assert accepted_keys(keys, begins + 901, 900) == [keys[0].key]
 
-    def test_one_rotation_waits_for_the_other(self, stage: Rotated) -> None:
-        """A third key would leave environments without the one that signs."""
-        stage.secrets.put("api", "AUTH_SECRET", "old" * 20)
-        begins = rotate_auth(stage.secrets, now=1000.0)
+    def test_one_rotation_waits_for_the_other(self, secrets: Secrets) -> None:
+        """Else environments would be without the key that signs; what the first has signed stays good."""
+        secrets.put("api", "AUTH_SECRET", "old" * 20)
+        begins = rotate_auth(secrets, now=1000.0)
         with pytest.raises(RotationError, match="begins to sign in 60 s"):
-            rotate_auth(stage.secrets, now=begins - 60)
-        second = json.loads(stage.secrets.get("api", "AUTH_SECRET") or "")["keys"][0]
-        rotate_auth(stage.secrets, now=begins)
-        keys = json.loads(stage.secrets.get("api", "AUTH_SECRET") or "")["keys"]
-        assert [len(keys), keys[1]] == [2, second]
+            rotate_auth(secrets, now=begins - 60)
+        second = json.loads(secrets.get("api", "AUTH_SECRET") or "")["keys"][0]
+        rotate_auth(secrets, now=begins)
+        keys = json.loads(secrets.get("api", "AUTH_SECRET") or "")["keys"]
+        assert [len(keys), keys[1]] == [3, second]
+        assert accepted_keys(read_auth_keys(json.dumps({"keys": keys})), begins + 1, 900)[-1] == "old" * 20
 
-    def test_at_once_the_new_key_is_the_only_one(self, stage: Rotated) -> None:
+    def test_at_once_the_new_key_is_the_only_one(self, secrets: Secrets) -> None:
         """And so is the first key of all."""
-        rotate_auth(stage.secrets, now=1000.0)
-        first = stage.secrets.get("api", "AUTH_SECRET")
-        rotate_auth(stage.secrets, at_once=True, now=1001.0)
-        second = stage.secrets.get("api", "AUTH_SECRET") or ""
+        rotate_auth(secrets, now=1000.0)
+        first = secrets.get("api", "AUTH_SECRET")
+        rotate_auth(secrets, at_once=True, now=1001.0)
+        second = secrets.get("api", "AUTH_SECRET") or ""
         assert second != first
         assert [each.key for each in read_auth_keys(second)] == [second]
