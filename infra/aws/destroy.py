@@ -13,7 +13,7 @@ from infra.aws.functions import Functions
 from infra.aws.secrets import Secrets
 from infra.aws.stack import StackNotFoundError
 from infra.aws.stage import LIVE
-from infra.aws.uploads import PREFIX
+from infra.aws.uploads import PREFIX, no_bucket_is_empty
 from infra.plan import Step
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def _artifacts(account: Account, stack: Stack) -> int:
         bucket = stack.outputs().bucket
     except StackNotFoundError:
         return 0
-    with translated(f"list what was uploaded to {bucket}"):
+    with translated(f"list what was uploaded to {bucket}"), no_bucket_is_empty():
         pages = account.objects.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX)
         return sum(page["KeyCount"] for page in pages)
+    return 0

@@ -11,6 +11,7 @@ from infra.aws import osls
 from infra.aws.errors import AwsError, code_of, translated
 from infra.aws.preflight import check_concurrency, check_functions
 from infra.aws.template import Difference, differences
+from infra.aws.uploads import no_bucket_is_empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -227,15 +228,20 @@ class Stack:
     def _check_state(self, status: str) -> None:
         name = self.stage.stack
         self._check_busy(status)
-        if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
+        where = f"--stack-name {name} --region {self.account.region}"
+        if status == "DELETE_FAILED":
+            raise StackBrokenError(
+                f"{name} is half deleted ({status})", hint=f"delete the rest: bough destroy {self.stage.name}"
+            )
+        if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}:
             raise StackBrokenError(
                 f"{name} was never deployed to its end ({status})",
-                hint=f"aws cloudformation delete-stack --stack-name {name}",
+                hint=f"aws cloudformation delete-stack {where}",
             )
         if status == "UPDATE_ROLLBACK_FAILED":
             raise StackBrokenError(
                 f"CloudFormation could not put {name} back to what it was ({status})",
-                hint=f"aws cloudformation continue-update-rollback --stack-name {name}",
+                hint=f"aws cloudformation continue-update-rollback {where}",
             )
 
     def _events(self, most: int) -> list[StackEventTypeDef]:
@@ -261,7 +267,8 @@ class Stack:
         return reasons[::-1]
 
     def _empty(self, bucket: str) -> None:
-        with translated(f"empty bucket {bucket}"):
+        # Missing where an earlier deletion came that far.
+        with translated(f"empty bucket {bucket}"), no_bucket_is_empty():
             pages = self.account.objects.get_paginator("list_object_versions").paginate(Bucket=bucket)
             for page in pages:
                 found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from infra.aws.errors import AwsError, code_of, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from infra.aws.account import Account
@@ -84,3 +86,13 @@ def _is_there(account: Account, stored: StoredCode) -> bool:
             return False
         raise
     return True
+
+
+@contextmanager
+def no_bucket_is_empty() -> Iterator[None]:
+    """Leave the block when the bucket that it looks into does not exist."""
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) != "NoSuchBucket":
+            raise

@@ -42,11 +42,13 @@ def names(account: Account) -> set[str]:
     """Return everything in the account that has a name."""
     functions, logs = account.functions.list_functions(), account.logs.describe_log_groups()
     stacks = account.stacks.list_stacks(StackStatusFilter=["CREATE_COMPLETE", "DELETE_FAILED"])
+    # Ten a page; those of other tests are among them.
+    parameters = account.parameters.get_paginator("describe_parameters").paginate()
     return {
         *(each["FunctionName"] for each in functions["Functions"]),
         *(each["logGroupName"] for each in logs["logGroups"]),
         *(each["StackName"] for each in stacks["StackSummaries"]),
-        *(each["Name"] for each in account.parameters.describe_parameters()["Parameters"]),
+        *(each["Name"] for page in parameters for each in page["Parameters"]),
         *(each["Name"] for each in account.objects.list_buckets()["Buckets"]),
     }
 

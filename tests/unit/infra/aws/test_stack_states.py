@@ -123,7 +123,7 @@ class TestChange:
             ("UPDATE_IN_PROGRESS", StackBusyError, "wait"),
             ("REVIEW_IN_PROGRESS", StackBusyError, "wait"),
             ("ROLLBACK_COMPLETE", StackBrokenError, "delete-stack --stack-name shop-production"),
-            ("DELETE_FAILED", StackBrokenError, "delete-stack --stack-name shop-production"),
+            ("DELETE_FAILED", StackBrokenError, "bough destroy production"),
             ("UPDATE_ROLLBACK_FAILED", StackBrokenError, "continue-update-rollback"),
         ],
     )
@@ -150,6 +150,20 @@ class TestRemove:
         deployed.answers.add_response("describe_stack_events", after, NAME)
         with pytest.raises(StackFailedError, match="ApiRole: has a policy of somebody else"):
             deployed.stack.remove()
+
+    def test_goes_on_where_an_earlier_deletion_failed(self, deployed: Deployed) -> None:
+        """The bucket may be gone already, though the stack names it still."""
+        bucket = {"OutputKey": "ServerlessDeploymentBucketName", "OutputValue": "artifacts"}
+        half_deleted = described("DELETE_FAILED", Outputs=[bucket])
+        deployed.answers.add_response("describe_stacks", half_deleted, NAME)
+        deployed.answers.add_response("describe_stack_events", events(EARLIER), NAME)
+        deployed.answers.add_response("delete_stack", {}, NAME)
+        deployed.answers.add_response(
+            "describe_stacks", described("DELETE_COMPLETE"), {"StackName": "arn:stack"}
+        )
+        with Stubber(deployed.stack.account.objects) as objects:
+            objects.add_client_error("list_object_versions", "NoSuchBucket")
+            assert deployed.stack.remove()
 
 
 def template(**properties: Any) -> dict[str, Any]:
