@@ -6,10 +6,12 @@ Who made the plan has left out what need not be done, so that a dry run, which o
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import StrEnum
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -73,7 +75,8 @@ def execute(steps: Sequence[Step], notify: Callable[[Progress], None]) -> None:
     """Carry out a plan.
 
     After a failure no step is started any more; those that run are waited for, and then what was done is
-    undone, the last first.
+    undone, the last first. Ctrl-C is such a failure, and so is what `notify` raises; none of them, whenever
+    it comes, keeps what was done from being undone. After the last step nothing is undone.
 
     Args:
         steps: In an order in which each stands behind those that it comes after.
@@ -84,33 +87,113 @@ def execute(steps: Sequence[Step], notify: Callable[[Progress], None]) -> None:
         ValueError: A step comes after none of this plan, or after a later one.
     """
     _check(steps)
-    done: list[Step] = []
-    waiting = list(steps)
-    running: dict[Future[str | None], tuple[Step, float]] = {}
-    failure: BaseException | None = None
-    with ThreadPoolExecutor(_WORKERS) as threads:
+    run = _Run(steps)
+    ended: BaseException | None = None
+    # This thread alone is interrupted by Ctrl-C, so the plan's state belongs to another one.
+    conductor = threading.Thread(target=run.through, name="plan")
+    conductor.start()
+    while True:
         try:
-            while running or (waiting and failure is None):
-                if failure is None:
-                    for step in _ready(waiting, done):
-                        waiting.remove(step)
-                        notify(Progress(step, StepState.STARTED))
-                        running[threads.submit(step.run)] = step, time.monotonic()
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    step, started = running.pop(future)
-                    seconds = time.monotonic() - started
-                    if (error := future.exception()) is not None:
-                        failure = failure or error
-                        notify(Progress(step, StepState.FAILED, seconds, str(error)))
-                    else:
-                        done.append(step)
-                        notify(Progress(step, StepState.DONE, seconds, future.result()))
-        except KeyboardInterrupt as interrupt:
-            done += _finished(running, notify)
-            failure = interrupt
-    if failure is not None:
-        _undo(done, notify)
+            while (news := run.news.get()) is not None:
+                notify(news)
+                run.go_on()
+            break
+        except BaseException as error:  # noqa: BLE001  raised below
+            ended = ended or error
+            run.end()
+    conductor.join()
+    if (failure := run.failure or ended) is not None:
         raise failure
+
+
+class _Run:
+    """A plan that is carried out: `through` in a thread of its own, everything else from the caller's.
+
+    Attributes:
+        news: What the caller is to be told; `None` is the last.
+        failure: What the first step that failed raised.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.news: SimpleQueue[Progress | None] = SimpleQueue()
+        self.failure: BaseException | None = None
+        self._waiting = list(steps)
+        self._running: dict[Future[str | None], tuple[Step, float]] = {}
+        self._done: list[Step] = []
+        self._starting = threading.Lock()
+        self._ended = False
+        self._is_whole = not steps
+        self._told = threading.Event()
+
+    def go_on(self) -> None:
+        """The caller was told the last news."""
+        self._told.set()
+
+    def end(self) -> None:
+        """Start nothing more, and cut short what can be."""
+        with self._starting:
+            self._ended = True
+            running = [step for step, _ in self._running.values()]
+        self._told.set()
+        for step in running:
+            if step.stop is not None:
+                step.stop()
+
+    def through(self) -> None:
+        try:
+            with ThreadPoolExecutor(_WORKERS) as threads:
+                self._start(threads)
+                while self._running:
+                    for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                        self._settle(future)
+                    self._start(threads)
+            if not self._is_whole:
+                self._undo()
+        finally:
+            self.news.put(None)
+
+    def _start(self, threads: ThreadPoolExecutor) -> None:
+        keys = {step.key for step in self._done}
+        for step in [step for step in self._waiting if keys.issuperset(step.after)]:
+            if self.failure is not None or self._ended:
+                return
+            self._tell(Progress(step, StepState.STARTED))
+            with self._starting:
+                if self._ended:
+                    return
+                self._waiting.remove(step)
+                self._running[threads.submit(step.run)] = step, time.monotonic()
+
+    def _settle(self, future: Future[str | None]) -> None:
+        with self._starting:
+            step, started = self._running.pop(future)
+        seconds = time.monotonic() - started
+        if (error := future.exception()) is not None:
+            if not self._ended:
+                self.failure = self.failure or error
+            self._tell(Progress(step, StepState.FAILED, seconds, str(error)))
+        else:
+            self._done.append(step)
+            self._is_whole = not (self._waiting or self._running or self._ended or self.failure)
+            self._tell(Progress(step, StepState.DONE, seconds, future.result()))
+
+    def _undo(self) -> None:
+        for step in reversed(self._done):
+            if step.undo is None:
+                continue
+            started = time.monotonic()
+            try:
+                state, detail = StepState.UNDONE, step.undo()
+            except Exception as error:  # noqa: BLE001  the others are undone too, and the first failure is raised
+                state, detail = StepState.NOT_UNDONE, str(error)
+            self._tell(Progress(step, state, time.monotonic() - started, detail))
+
+    def _tell(self, news: Progress) -> None:
+        """Have the caller told, and wait for that unless it has ended the plan."""
+        self._told.clear()
+        self.news.put(news)
+        if not self._ended:
+            self._told.wait()
 
 
 def _check(steps: Sequence[Step]) -> None:
@@ -123,37 +206,3 @@ def _check(steps: Sequence[Step]) -> None:
             message = f"there are two steps {step.key!r}"
             raise ValueError(message)
         known.add(step.key)
-
-
-def _ready(waiting: Sequence[Step], done: Sequence[Step]) -> list[Step]:
-    keys = {step.key for step in done}
-    return [step for step in waiting if keys.issuperset(step.after)]
-
-
-def _finished(
-    running: dict[Future[str | None], tuple[Step, float]], notify: Callable[[Progress], None]
-) -> list[Step]:
-    """Wait for what runs, cut short where it can be; return the steps that were done all the same."""
-    for step, _ in running.values():
-        if step.stop is not None:
-            step.stop()
-    wait(running)
-    done = []
-    for future, (step, started) in running.items():
-        if (error := future.exception()) is None:
-            done.append(step)
-        else:
-            notify(Progress(step, StepState.FAILED, time.monotonic() - started, str(error)))
-    return done
-
-
-def _undo(done: Sequence[Step], notify: Callable[[Progress], None]) -> None:
-    for step in reversed(done):
-        if step.undo is None:
-            continue
-        started = time.monotonic()
-        try:
-            state, detail = StepState.UNDONE, step.undo()
-        except Exception as error:  # noqa: BLE001  the others are undone too, and the first failure is raised
-            state, detail = StepState.NOT_UNDONE, str(error)
-        notify(Progress(step, state, time.monotonic() - started, detail))

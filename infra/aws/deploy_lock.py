@@ -146,6 +146,10 @@ class DeployLock:
                 return
             # It may have been given back in between.
             if (found := self.holder()) is not None:
+                if found.token == mine.token:
+                    # botocore asks again when an answer was lost.
+                    self._token = mine.token
+                    return
                 if not found.is_over:
                     break
                 if self._take_over(found, mine):

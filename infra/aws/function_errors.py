@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from botocore.exceptions import WaiterError
 
-_CHANGED: Final = {"PreconditionFailedException", "ResourceConflictException"}
+#: Lambda's codes for what is no longer as it was read.
+CHANGED: Final = {"PreconditionFailedException", "ResourceConflictException"}
 
 
 class FunctionNotFoundError(AwsError):
@@ -71,7 +72,7 @@ def unchanged(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if code_of(error) in _CHANGED:
+        if code_of(error) in CHANGED:
             raise changed(what, error) from error
         raise
 

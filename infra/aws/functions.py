@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, WaiterError
 from infra.aws.errors import code_of, translated
 from infra.aws.function import Alias, Function, Invocation, Version
 from infra.aws.function_errors import (
+    CHANGED,
     FunctionNotFoundError,
     changed,
     must_exist,
@@ -223,9 +224,16 @@ class Functions:
             target["Description"] = f"before: {' '.join(before)}"
         what = f"alias {alias} of {name}"
         with translated(f"point {what} to version {version}"), unchanged(what):
-            if revision_id is None:
-                return Alias.of(self._client.create_alias(**target))
-            return Alias.of(self._client.update_alias(**target, RevisionId=revision_id))
+            try:
+                if revision_id is None:
+                    return Alias.of(self._client.create_alias(**target))
+                return Alias.of(self._client.update_alias(**target, RevisionId=revision_id))
+            except ClientError as error:
+                # botocore asks again when an answer was lost, and by then the alias is as it was asked for.
+                found = self.alias(name, alias) if code_of(error) in CHANGED else None
+                if found is None or (found.version, found.weights) != (version, weights or {}):
+                    raise
+                return found
 
     def ensure_url(self, name: str, qualifier: str | None, auth: Literal["NONE", "AWS_IAM"]) -> FunctionUrl:
         """Have a function or an alias answer HTTP, with the permissions that this takes.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.aws.canary import THRESHOLDS, Watch
 from infra.aws.canary_metrics import CanaryMetrics
+from infra.aws.function_errors import FunctionChangedError
 from infra.aws.functions import Functions
 from infra.aws.smoke import faults
 from infra.aws.stage import LIVE
@@ -86,20 +87,30 @@ class LiveTraffic:
 
         Raises:
             FunctionChangedError: Somebody else has moved them; nothing was changed.
+            AwsError: The version before has all requests again.
         """
         if self._alias is None or self._alias.version != version or self._alias.weights:
             self._point(version)
         # Who closed the URL to all but signed requests meant it.
         closed = self._url is not None and self._url.auth == "AWS_IAM"
-        self._url = self._functions.ensure_url(self._name, LIVE, "AWS_IAM" if closed else "NONE")
-        # Permissions are part of what an alias's revision id stands for.
-        self._alias = self._functions.alias(self._name, LIVE)
+        try:
+            self._url = self._functions.ensure_url(self._name, LIVE, "AWS_IAM" if closed else "NONE")
+        except Exception:
+            self.shift_back()
+            raise
         return self._url
 
     def shift_back(self) -> str:
         """Lead all requests to the version that had them before."""
         if self._before is None:
             return "there is no version before this one, which stays live"
+        led = self._alias
+        # The URL's permissions are part of what an alias's revision id stands for.
+        self._alias = self._functions.alias(self._name, LIVE)
+        if led is not None and self._alias is not None and led.shares != self._alias.shares:
+            raise FunctionChangedError(
+                f"somebody else has moved {LIVE} of {self._name}: it stays where it is"
+            )
         self._point(self._before.version)
         return f"version {self._before.version} has all requests again"
 

@@ -16,10 +16,11 @@ def superseded(versions: Sequence[Version], aliases: Iterable[Alias], keep: int)
 
     Args:
         versions: All, in any order.
-        aliases: All of the function's; what one of them leads to stays, be it for a share of the requests.
+        aliases: All of the function's; what one of them leads to stays, be it for a share of the requests,
+            and what it led to before: versions that failed are newer than the one that a rollback returns to.
         keep: How many of the newest others stay.
     """
-    named = {number for alias in aliases for number in alias.shares}
+    named = {number for alias in aliases for number in (*alias.shares, *alias.before[:1])}
     others = sorted(
         (version for version in versions if version.number not in named),
         key=lambda version: int(version.number),

@@ -112,6 +112,36 @@ class TestExecute:
             execute(steps, notify)
         assert undone == ["a"]
 
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, BrokenPipeError])
+    def test_goes_on_undoing_when_nobody_can_be_told(self, error: type[BaseException]) -> None:
+        """Ctrl-C, or a closed terminal, after the failure takes nothing from it."""
+        undone: list[str] = []
+        steps = [
+            Step("a", "A", lambda: None, undo=lambda: undone.append("a")),
+            Step("b", "B", lambda: None, after=("a",), undo=lambda: undone.append("b")),
+            Step("c", "C", fail("why"), after=("b",)),
+        ]
+
+        def notify(progress: Progress) -> None:
+            if progress.state in {StepState.FAILED, StepState.UNDONE}:
+                raise error
+
+        with pytest.raises(OSError, match="why"):
+            execute(steps, notify)
+        assert undone == ["b", "a"]
+
+    def test_keeps_what_was_done_when_ctrl_c_comes_after_the_last_step(self) -> None:
+        """Others may have been let in by then."""
+        undone: list[str] = []
+
+        def notify(progress: Progress) -> None:
+            if progress.state is StepState.DONE:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            execute([Step("a", "A", lambda: None, undo=lambda: undone.append("a"))], notify)
+        assert undone == []
+
     def test_cuts_short_at_ctrl_c_what_can_be(self) -> None:
         """It has failed then, so that it is not undone."""
         stopped = threading.Event()

@@ -67,6 +67,17 @@ class TestDeployLock:
         """All at once."""
         assert race(account, stage) == 1
 
+    def test_is_taken_when_the_answer_was_lost(
+        self, account: Account, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Asked again, AWS says that there is such a lock: it is this deploy's own."""
+        monkeypatch.setattr("infra.aws.deploy_lock.secrets.token_hex", lambda _: "token")
+        lock(account, stage).take()
+        again = lock(account, stage)
+        again.take()
+        again.release()
+        assert names(account, stage) == []
+
     def test_takes_over_from_a_deploy_whose_time_is_over(self, account: Account, stage: Stage) -> None:
         """It says from whom; the dead one, if it lives after all, does not give back what is another's."""
         said: list[str] = []

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.aws.canary import Canary, CanaryError
 from infra.aws.deploy_lock import DeployRunningError
+from infra.aws.errors import AccessDeniedError
 from infra.aws.function_errors import FunctionChangedError
 from infra.aws.release import Wishes
 from infra.aws.smoke import SmokeFailedError
@@ -158,6 +160,22 @@ class TestDeploy:
             execute(made.steps(), released.news.append)
         assert released.shares == {"1": 1.0}
         assert states(released.news, StepState.UNDONE) == ["shift", "lock"]
+
+    def test_goes_back_when_the_url_cannot_be_opened(self, released: SmallStage) -> None:
+        """By then the alias leads to the new version already."""
+
+        def refuse(**_: object) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetPolicy")
+
+        made = released.deploy(released.package("second"))
+        events = released.deployment.account.functions.meta.events
+        events.register("before-call.lambda.GetPolicy", refuse)
+        try:
+            with pytest.raises(AccessDeniedError):
+                execute(made.steps(), released.news.append)
+        finally:
+            events.unregister("before-call.lambda.GetPolicy", refuse)
+        assert released.shares == {"1": 1.0}
 
     @pytest.mark.prove
     def test_leaves_alone_what_somebody_else_has_moved(self, released: SmallStage) -> None:

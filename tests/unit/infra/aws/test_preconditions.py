@@ -157,8 +157,15 @@ class TestPoint:
         lambda_.add_response("create_alias", ALIAS, sent)
         functions.point(NAME, "live", "7", weights={"8": 0.1}, revision_id=None)
         lambda_.add_client_error("create_alias", "ResourceConflictException", "there is one")
+        lambda_.add_response("get_alias", ALIAS | {"FunctionVersion": "6"})
         with pytest.raises(FunctionChangedError):
             functions.point(NAME, "live", "7", revision_id=None)
+
+    def test_is_done_when_the_answer_was_lost(self, functions: Functions, lambda_: Stubber) -> None:
+        """Asked again, Lambda finds another revision: the one that this has made."""
+        lambda_.add_client_error("update_alias", "PreconditionFailedException", "another revision")
+        lambda_.add_response("get_alias", ALIAS)
+        assert functions.point(NAME, "live", "7", revision_id="a-1").revision_id == "a-2"
 
 
 class TestEnsureUrl:
