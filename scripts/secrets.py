@@ -40,6 +40,7 @@ class Function(StrEnum):
 
     API = "api"
     MIGRATE = "migrate"
+    PREVIEW = "preview"
 
 
 class Rotated(StrEnum):

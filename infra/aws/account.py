@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -35,6 +36,8 @@ _CONFIG: Final = Config(
     # Steps of a plan run at the same time.
     max_pool_connections=16,
 )
+#: Steps of a plan run in several threads, which may share clients, and not the making of them.
+_MAKING: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +80,42 @@ class Account:
     @cached_property
     def functions(self) -> LambdaClient:
         """Lambda."""
-        return self.session.client("lambda", endpoint_url=self.endpoint, config=_CONFIG)
+        client: LambdaClient = self._client("lambda")
+        return client
 
     @cached_property
     def stacks(self) -> CloudFormationClient:
         """CloudFormation."""
-        return self.session.client("cloudformation", endpoint_url=self.endpoint, config=_CONFIG)
+        client: CloudFormationClient = self._client("cloudformation")
+        return client
 
     @cached_property
     def parameters(self) -> SSMClient:
         """Systems Manager's parameters."""
-        return self.session.client("ssm", endpoint_url=self.endpoint, config=_CONFIG)
+        client: SSMClient = self._client("ssm")
+        return client
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
         """CloudWatch's logs."""
-        return self.session.client("logs", endpoint_url=self.endpoint, config=_CONFIG)
+        client: CloudWatchLogsClient = self._client("logs")
+        return client
 
     @cached_property
     def metrics(self) -> CloudWatchClient:
         """CloudWatch's metrics and alarms."""
-        return self.session.client("cloudwatch", endpoint_url=self.endpoint, config=_CONFIG)
+        client: CloudWatchClient = self._client("cloudwatch")
+        return client
 
     @cached_property
     def objects(self) -> S3Client:
         """S3."""
-        return self.session.client("s3", endpoint_url=self.endpoint, config=_CONFIG)
+        client: S3Client = self._client("s3")
+        return client
+
+    def _client(self, service: Any) -> Any:
+        with _MAKING:
+            return self.session.client(service, endpoint_url=self.endpoint, config=_CONFIG)
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which another program acts as this account, **with the secret key**."""

@@ -22,7 +22,7 @@ from infra.aws.preview_function import OWN_SECRETS, branch_name, owner
 from infra.aws.secrets import Secrets
 from infra.aws.smoke import Smoke
 from infra.aws.stack import Stack
-from infra.aws.uploads import upload
+from infra.aws.uploads import stored, upload
 from infra.branches import lookup
 from infra.branches.identity import BranchIdentity
 from infra.branches.provider import DatabaseRole
@@ -163,7 +163,7 @@ class PreviewUp:
             self._found = lookup.named(site.provider.list(), self._branch.name)
             self._outputs: StackOutputs = outputs.result()
             self._api: Function = api.result()
-            self._exists = own.result() is not None
+            self._before: Function | None = own.result()
         self._package: Package | None = None
         self._code: tuple[Package, CodeSource] | None = None
         self._group = ""
@@ -181,7 +181,7 @@ class PreviewUp:
         """Return what is looked at and, where needed, done."""
         kind = "with the data" if self._wishes.with_data else "with the schema"
         # A new function answers nobody yet; new code for one that is there comes once the database fits it.
-        before_code = ("upload", "logs", *(("secrets",) if self._exists else ()))
+        before_code = ("upload", "logs", *(("secrets",) if self._before else ()))
         everybody = self.auth == "NONE"
         return (
             Step(
@@ -218,9 +218,13 @@ class PreviewUp:
         self._package = build_package(site.project, site.dist, target=site.target)
         return f"{self._package.size / 1e6:.1f} MB"
 
-    def _upload(self) -> None:
-        package = _there(self._package)
-        self._code = package, upload(self._site.account, self._outputs.bucket, package)
+    def _upload(self) -> str | None:
+        package, bucket = _there(self._package), self._outputs.bucket
+        if self._before is not None and self._before.code_sha256 == package.code_sha256:
+            self._code = package, stored(bucket, package)
+            return "the function has it"
+        self._code = package, upload(self._site.account, bucket, package)
+        return None
 
     def _migrate(self) -> str:
         return self._noted("migrate", self._branch.migrate(_there(self.branch)))

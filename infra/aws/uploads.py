@@ -48,6 +48,11 @@ class SentCode:
 CodeSource: TypeAlias = StoredCode | SentCode
 
 
+def stored(bucket: str, package: Package) -> StoredCode:
+    """Return where a package is in a bucket once it has been uploaded."""
+    return StoredCode(bucket, f"{PREFIX}{package.sha256}.zip")
+
+
 def upload(account: Account, bucket: str | None, package: Package) -> CodeSource:
     """Put a package where Lambda takes it from; nothing is sent when it is there.
 
@@ -68,19 +73,19 @@ def upload(account: Account, bucket: str | None, package: Package) -> CodeSource
                 hint="`bough package --explain` shows what is heavy",
             )
         return SentCode(package.zip)
-    stored = StoredCode(bucket, f"{PREFIX}{package.sha256}.zip")
+    code = stored(bucket, package)
     with translated(f"upload {package.zip} to {bucket}"):
-        if not _is_there(account, stored):
+        if not _is_there(account, code):
             with package.zip.open("rb") as body:
                 account.objects.put_object(
-                    Bucket=bucket, Key=stored.key, Body=body, ChecksumSHA256=package.code_sha256
+                    Bucket=bucket, Key=code.key, Body=body, ChecksumSHA256=package.code_sha256
                 )
-    return stored
+    return code
 
 
-def _is_there(account: Account, stored: StoredCode) -> bool:
+def _is_there(account: Account, code: StoredCode) -> bool:
     try:
-        account.objects.head_object(Bucket=stored.bucket, Key=stored.key)
+        account.objects.head_object(Bucket=code.bucket, Key=code.key)
     except ClientError as error:
         if code_of(error) == "404":
             return False

@@ -168,7 +168,6 @@ class TestUp:
         assert {re.match("[A-Z][a-z]+", each)[0] for each in asked_of_aws} == {
             "Describe",
             "Get",
-            "Head",
             "Invoke",
         }
         assert len(asked_of_aws) <= 13
