@@ -87,10 +87,12 @@ class Edge:
     def __init__(self, app: ASGI) -> None:
         """Wrap `app`."""
         self.app = app
+        self.awake = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; its messages are passed on once the response is whole."""
         _mount_at_stage(scope)
+        scope[metrics.AWAKE] = self.awake
         messages: list[Message] = []
         whole = False
 
@@ -247,7 +249,8 @@ gc.freeze()
 gc.enable()
 # "off": Mangum starts and stops a lifespan at every single invocation.
 _mangum = partial(Mangum, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "+json", "+xml"])
-_answer, _refuse = _mangum(Edge(_app)), _mangum(_refuse_host)
+_edge = Edge(_app)
+_answer, _refuse = _mangum(_edge), _mangum(_refuse_host)
 
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
@@ -260,6 +263,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         EventNotHttpError: It is none of these; under Lambda's runtime client its own fault with this name.
     """
     if not _is_http(event):
+        _edge.awake = True
         if _is_warm_up(event):
             return dict(WARM)
         on_event = getattr(getattr(_app, "state", None), "on_event", None)

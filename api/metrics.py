@@ -21,6 +21,9 @@ SERVER_ERRORS: Final = "ServerErrors"
 SERVER_ERROR: Final = 500
 #: Where an application that counts its own requests leaves, in the scope, the status that it counted.
 COUNTED_STATUS: Final = "bough.counted_status"
+#: Where the handler leaves, in the scope, whether a warm-up or a job came before: then no request waited for
+#: the environment to start.
+AWAKE: Final = "bough.awake"
 
 #: By version only what a release is judged by: CloudWatch charges for each metric of each version.
 _BY_VERSION: Final = frozenset({"Requests", SERVER_ERRORS, "Duration"})

@@ -111,7 +111,7 @@ class RequestLogMiddleware:
         identity = identify(scope)
         status = 500
         counted = Statistics()
-        cold, self.cold = self.cold, False
+        cold, self.cold = self.cold and not scope.get(metrics.AWAKE, False), False
 
         async def name_response(message: Message) -> None:
             nonlocal status

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.metrics import AWAKE
 from api.parameters import secret
-from tests.support.handler_copy import call, metrics
+from tests.support.handler_copy import call, handler_around, metrics
 from tests.support.lambda_events import (
     REQUEST_ID,
     Context,
@@ -22,6 +23,8 @@ from tests.support.parameters_extension import parameters_extension
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from mangum.types import Receive, Scope, Send
 
 ROOT = Path(__file__).parents[3]
 
@@ -133,6 +136,20 @@ class TestOtherEvents:
     def test_warm_up_is_answered_without_the_app(self, module: ModuleType, event: dict[str, Any]) -> None:
         """Warm-ups get a short answer."""
         assert call(module, event) == {"statusCode": 200, "warm": True}
+
+    def test_request_after_a_warm_up_is_no_cold_start(self) -> None:
+        """The application is told that the environment was awake."""
+        seen = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(scope[AWAKE])
+            await probe_app(scope, receive, send)
+
+        with handler_around("tests.support.probe_app:app") as module:
+            probe_app, module._edge.app = module._edge.app, app
+            for event in (function_url("GET", "/echo"), {"warmup": True}, function_url("GET", "/echo")):
+                assert call(module, event)["statusCode"] == 200
+        assert seen == [False, True]
 
     @pytest.mark.parametrize(
         "event",

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.database.statistics import count
+from api.metrics import AWAKE
 from api.settings import WebSettings
 from tests.support.handler_copy import metrics
 from tests.support.lambda_events import REQUEST_ID, Context
@@ -29,9 +30,8 @@ BY_FUNCTION = {
 BY_VERSION = ["Requests", "ServerErrors", "Duration"]
 
 
-@pytest.fixture
-def client() -> TestClient:
-    """The app as Mangum calls it, with two routes more."""
+def invoked(**members: Any) -> TestClient:
+    """Return the app as Mangum calls it, with two routes more."""
     app = create_app(WebSettings())
 
     @app.get("/items/{item}")
@@ -42,10 +42,16 @@ def client() -> TestClient:
     async def broken() -> None:
         raise RuntimeError("hunter2")
 
-    async def invoked(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "aws.context": Context()}, receive, send)
+    async def invocation(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "aws.context": Context(), **members}, receive, send)
 
-    return TestClient(invoked, raise_server_exceptions=False)
+    return TestClient(invocation, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    """The first requests of an environment."""
+    return invoked()
 
 
 def declared(line: dict[str, Any]) -> dict[tuple[str, ...], dict[str, str]]:
@@ -91,6 +97,11 @@ class TestMetrics:
         client.get("/broken")
         client.get("/nowhere")
         assert [line["ServerErrors"] for line in metrics(capsys.readouterr().out)] == [1, 0]
+
+    def test_environment_that_was_awake_is_no_cold_start(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A warm-up or a job started it, and nobody waited."""
+        invoked(**{AWAKE: True}).get("/healthz")
+        assert [line["ColdStarts"] for line in metrics(capsys.readouterr().out)] == [0]
 
     def test_outside_of_lambda_there_are_none(self, capsys: pytest.CaptureFixture[str]) -> None:
         """A server of one's own has no function to name."""
