@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.aws.contents import Kind, contents_of
+from infra.aws.dependencies import BUILDING
 from infra.aws.target import Target
 from infra.disk import disk_full_translated
 from infra.errors import InfraError
@@ -139,9 +140,15 @@ def _check_folder(folder: Path, record: Path, files: Mapping[str, Path]) -> None
 
 @contextlib.contextmanager
 def locked(project: Project) -> Iterator[None]:
-    """Hold the project's build lock; the system releases it when the process ends, however it ends."""
-    with (own_folder.folder(project.root) / "package.lock").open("w") as file:
+    """Hold the project's build lock; the system releases it when the process ends, however it ends.
+
+    What builds that were killed have left behind is removed: with the lock held, nobody uses it.
+    """
+    folder = own_folder.folder(project.root)
+    with (folder / "package.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        for left_behind in folder.glob(f"{BUILDING}*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
         yield
 
 

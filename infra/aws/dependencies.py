@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: Changes when the same lock would be laid out differently.
 _LAYOUT: Final = "2"
 
+#: How folders begin that are there only while something is built.
+BUILDING: Final = ".building-"
+
 #: Where wheels put scripts and C headers under `--target`.
 _TOP_LEVEL: Final = ("bin", "include", ".lock")
 
@@ -68,7 +71,7 @@ def installed(
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".dependencies-", dir=cache) as temporary:
+    with tempfile.TemporaryDirectory(prefix=BUILDING, dir=cache) as temporary:
         building = Path(temporary, "dependencies")
         building.mkdir()
         options = [*(f"--extra={extra}" for extra in extras), *(f"--group={group}" for group in groups)]

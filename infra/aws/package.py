@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.aws.artifact import locked, translated
+from infra.aws.artifact import ArtifactError, locked, translated
 from infra.aws.checks import check_secrets, check_size, check_target
 from infra.aws.contents import Kind, contents_of, files_below
+from infra.aws.dependencies import BUILDING
 from infra.aws.zipping import write_zip
 from infra.local import own_folder
 
@@ -99,7 +100,7 @@ def build_package(project: Project, folder: Path, *, target: Target, kind: Kind 
         if not same or known.get("sha256") != _sha256(file):
             check_secrets(contents.files)
             file.parent.mkdir(parents=True, exist_ok=True)
-            known = _build(project, contents, file) | {"fingerprint": fingerprint}
+            known = _build(project, contents, file, fingerprint) | {"fingerprint": fingerprint}
             with _replacing(record) as new:
                 new.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
     return Package(
@@ -115,13 +116,15 @@ def build_package(project: Project, folder: Path, *, target: Target, kind: Kind 
     )
 
 
-def _build(project: Project, contents: Contents, file: Path) -> dict[str, Any]:
+def _build(project: Project, contents: Contents, file: Path, fingerprint: str) -> dict[str, Any]:
     """Put the zip in its place; return what its record says."""
     cache = own_folder.folder(project.root)
-    with tempfile.TemporaryDirectory(prefix=".package-", dir=cache) as temporary:
+    with tempfile.TemporaryDirectory(prefix=BUILDING, dir=cache) as temporary:
         own = Path(temporary, "own")
         own.mkdir()
         layout = contents.lay_out(project.root, cache, own)
+        if contents.fingerprint() != fingerprint:
+            raise ArtifactError("files of the project changed while they were packaged", hint="run it again")
         entries = layout.entries()
         check_target(entries, contents.target)
         check_size(entries)

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from infra.aws import explain, interpreters
+from infra.aws.artifact import ArtifactError
 from infra.aws.checks import SecretInPackageError, WrongTargetError
+from infra.aws.dependencies import BUILDING
 from infra.aws.explain import ImportFailedError
 from infra.aws.package import Kind, Package, build_package
 from infra.aws.target import Target
@@ -149,6 +151,23 @@ class TestBuildPackage:
         finally:
             fast.unlink()
         assert list((tmp_path / "dist").iterdir()) == []
+
+    def test_refuses_what_is_edited_meanwhile(
+        self, shop: Project, built: Package, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is not what was searched for secrets. What a killed build left behind is gone, too."""
+        main = shop.root / "shop/main.py"
+        before = main.read_bytes()
+        left_behind = shop.root / ".bough" / f"{BUILDING}killed"
+        left_behind.mkdir()
+        monkeypatch.setattr("infra.aws.contents.compile_folder", lambda *_: main.write_bytes(before + b"\n"))
+        try:
+            with pytest.raises(ArtifactError, match="changed while they were packaged"):
+                build_package(replace(shop, handler="shop.main.application"), built.zip.parent, target=HERE)
+        finally:
+            main.write_bytes(before)
+        assert hashlib.sha256(built.zip.read_bytes()).hexdigest() == built.sha256
+        assert not left_behind.exists()
 
     def test_says_what_it_costs_when_no_python_can_compile(
         self, shop: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
