@@ -20,7 +20,7 @@ from infra.aws.package import build_package
 from infra.aws.preview_branch import PreviewBranch
 from infra.aws.preview_function import OWN_SECRETS, branch_name, owner
 from infra.aws.secrets import Secrets
-from infra.aws.smoke import Smoke
+from infra.aws.smoke import Smoke, SmokeFailedError
 from infra.aws.stack import Stack
 from infra.aws.uploads import stored, upload
 from infra.branches import lookup
@@ -182,7 +182,7 @@ class PreviewUp:
         kind = "with the data" if self._wishes.with_data else "with the schema"
         # A new function answers nobody yet; new code for one that is there comes once the database fits it.
         before_code = ("upload", "logs", *(("secrets",) if self._before else ()))
-        everybody = self.auth == "NONE"
+        everybody, smoke = self.auth == "NONE", self._site.project.smoke
         return (
             Step(
                 "branch",
@@ -201,12 +201,7 @@ class PreviewUp:
                 self._ensure_url,
                 ("function",),
             ),
-            Step(
-                "smoke",
-                f"Ask it {', '.join(self._site.project.smoke.paths)}",
-                self._smoke,
-                ("secrets", "url"),
-            ),
+            Step("smoke", f"Ask it {', '.join(smoke.paths)}", self._smoke, ("secrets", "url")),
         )
 
     def _ensure_branch(self) -> str:
@@ -241,6 +236,9 @@ class PreviewUp:
                 done += [seeded] if seeded else []
             if self._secrets.get(self._owner, "AUTH_SECRET") is None:
                 self._secrets.put(self._owner, "AUTH_SECRET", token_hex(32))
+            if self._before is not None and self.auth != "NONE":
+                # Left by one without rows: everybody could read them until the URL's own step.
+                self._functions.ensure_url(self.name, None, self.auth)
             self._secrets.put(self._owner, "DATABASE_URL", pooled)
             done.append(self._site.stage.parameter(self._owner, "*"))
         return self._noted("secrets", "; ".join(done) or None)
@@ -268,10 +266,12 @@ class PreviewUp:
         return self.url.url
 
     def _smoke(self) -> str:
-        smoke = Smoke(
-            self._functions, self.name, self._site.project.smoke, host=urlsplit(_there(self.url).url).netloc
-        )
-        self.checks = smoke.require("$LATEST")
+        host = urlsplit(_there(self.url).url).netloc
+        smoke = Smoke(self._functions, self.name, self._site.project.smoke, host=host)
+        try:
+            self.checks = smoke.require("$LATEST")
+        except SmokeFailedError as error:
+            raise SmokeFailedError(str(error), hint=f"see what it logged in {self._group}") from error
         return ", ".join(map(str, self.checks))
 
     @property
