@@ -58,6 +58,12 @@ class Canary:
     length: timedelta
     tick: float = 10.0
 
+    @property
+    def spoken_length(self) -> str:
+        """Its length as people say it."""
+        seconds = self.length.total_seconds()
+        return f"{seconds:.0f} s" if seconds % 60 else f"{seconds / 60:.0f} min"
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:

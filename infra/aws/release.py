@@ -148,7 +148,7 @@ class Deploy:
         yield Step("smoke", f"Ask it {', '.join(self.to.project.smoke.paths)}", self._smoke)
         canary = self._wishes.canary
         if canary is not None and found.alias is not None:
-            title = f"Lead {canary.share:.0%} of the requests to it for {canary.length.total_seconds():.0f} s"
+            title = f"Lead {canary.share:.0%} of the requests to it for {canary.spoken_length}"
             watch, traffic = partial(self._watch, canary), self._traffic
             yield Step("canary", title, watch, undo=traffic.end_canary, stop=traffic.stop)
         yield Step("shift", "Lead all requests to it", self._shift, undo=self._traffic.shift_back)

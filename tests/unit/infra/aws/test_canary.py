@@ -11,6 +11,7 @@ import pytest
 from infra.aws.canary import (
     ERRORS,
     REQUESTS,
+    Canary,
     CanaryError,
     CanaryStoppedError,
     Traffic,
@@ -27,6 +28,17 @@ def watch(*looks: tuple[Traffic, Traffic], probe: str | None = None, said: list[
     left = list(looks)
     told = said if said is not None else []
     return Watch(lambda: left.pop(0) if len(left) > 1 else left[0], lambda: probe, told.append, tick=0.01)
+
+
+class TestCanary:
+    """`Canary`."""
+
+    @pytest.mark.parametrize(
+        ("seconds", "spoken"), [(20, "20 s"), (60, "1 min"), (90, "90 s"), (1800, "30 min")]
+    )
+    def test_says_its_length_as_people_do(self, seconds: int, spoken: str) -> None:
+        """In minutes where it has whole ones."""
+        assert Canary(0.1, timedelta(seconds=seconds)).spoken_length == spoken
 
 
 class TestFault:
