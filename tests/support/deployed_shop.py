@@ -8,9 +8,10 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -22,6 +23,9 @@ from infra.kit.creation import Answers, create
 from infra.local.aws import server
 from tests.support.bough_up import BOUGH, REPOSITORY, remove
 from tests.support.small_kit import commit, git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Seconds for the slowest command on a busy machine.
 PATIENCE = 600
@@ -150,6 +154,17 @@ class Shop:
         found = re.search(r'^revision = "(.*)"$', Path(path).read_text(), re.MULTILINE)
         assert found is not None
         return found[1]
+
+    @contextmanager
+    def pull_request(self) -> Iterator[None]:
+        """Work on a git branch while the block runs; nothing of it comes into the main one."""
+        git(self.root, "switch", "--quiet", "--create", "change")
+        try:
+            yield
+        finally:
+            self.restore()
+            git(self.root, "switch", "--quiet", "-")
+            git(self.root, "branch", "--quiet", "--delete", "--force", "change")
 
     def file_of(self, revision: str) -> str:
         """Return the name of a revision's file."""
