@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -16,14 +17,17 @@ import pytest
 from botocore.client import BaseClient
 
 from infra.aws.functions import Functions
+from infra.aws.preview import PreviewSite, PreviewUp, PreviewWishes
 from infra.aws.secrets import Secrets
 from infra.aws.stage import find_stage
+from infra.aws.target import Target
 from infra.branches.identity import BranchIdentity
 from infra.branches.neon.provider import NeonProvider
 from infra.branches.provider import BranchSpec, DatabaseRole
 from infra.config import load_project
 from infra.context import ProviderName
 from infra.migrate import runner
+from infra.plan import execute
 from tests.support.deployed_functions import ARCHITECTURE, RUNTIME
 from tests.support.histories import empty_history, query
 from tests.support.published import make, zipped
@@ -218,6 +222,33 @@ class TestUp:
         assert (code, "it was left half made" in err) == (0, True)
         assert query(shop.database(), "SELECT version_num FROM alembic_version") == [("one",)]
         assert preview("down", "14", "--yes")[0] == 0
+
+    @pytest.mark.prove
+    def test_two_at_once_do_not_disturb_each_other(self, deployed: Shop, preview) -> None:
+        """Each has its own code, branch and secrets; one package is built for both."""
+        site = PreviewSite(
+            deployed.history.project,
+            deployed.account,
+            find_stage(deployed.history.project),
+            deployed.provider,
+            ProviderName.NEON,
+            deployed.provider.list()[0],
+            Target.of(deployed.history.project),
+            deployed.history.project.root / "dist",
+        )
+
+        def up(number: int) -> PreviewUp:
+            made = PreviewUp(site, PreviewWishes(number), lambda _: None)
+            execute(made.steps(), lambda _: None)
+            return made
+
+        with ThreadPoolExecutor() as threads:
+            made = list(threads.map(up, (31, 32)))
+        assert [httpx2.get(each.url.url).text for each in made if each.url] == ["first", "first"]
+        urls = {deployed.secrets().get(f"preview/pr-{each.number}", "DATABASE_URL") for each in made}
+        assert len(urls) == 2
+        for number in ("31", "32"):
+            assert preview("down", number, "--yes")[0] == 0
 
     @pytest.mark.parametrize(
         ("arguments", "code", "error"),
