@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from infra.aws.errors import CredentialsMissingError, RegionError, WrongAccountError, translated
@@ -38,6 +39,9 @@ _CONFIG: Final = Config(
 )
 #: Steps of a plan run in several threads, which may share clients, and not the making of them.
 _MAKING: Final = threading.Lock()
+#: botocore's variables: their names in files, in the environment, and what they are without those.
+_UNSET: Final = (None, None, None, None)
+_NO_FILE: Final = (None, None, os.devnull, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +178,16 @@ def connect(settings: AwsSettings, local: LocalAccess | None = None) -> Account:
 def _session(settings: AwsSettings, local: LocalAccess | None) -> boto3.Session:
     if local is None:
         return boto3.Session(region_name=settings.region or os.environ.get("AWS_REGION"))
+    # Neither the user's profiles and their files, which may be missing or name endpoints, nor a proxy.
+    core = botocore.session.Session(
+        {"profile": _UNSET, "config_file": _NO_FILE, "credentials_file": _NO_FILE}
+    )
+    core.set_default_client_config(Config(proxies={}))
     return boto3.Session(
         aws_access_key_id=local.access_key_id,
         aws_secret_access_key=local.secret_access_key,
         region_name=settings.region or local.region,
+        botocore_session=core,
     )
 
 

@@ -27,6 +27,7 @@ VERSION: Final = "4.3.1"
 _INSTALL: Final = f"npm install --save-dev osls@{VERSION}"
 #: It refuses a link to one.
 _CONFIG: Final = "serverless.yml"
+_PROXIES: Final = frozenset({"proxy", "http_proxy", "https_proxy", "all_proxy"})
 #: What serverless.yml names.
 _ARTIFACTS: Final = ("api.zip", "api.json", "migrate.zip", "migrate.json")
 #: What it names its files; `naming.js` of the package.
@@ -129,7 +130,13 @@ def package(root: Path, account: Account, stage: Stage, dist: Path) -> Service:
     if missing := [name for name in _ARTIFACTS if not (dist / name).is_file()]:
         raise NotPackagedError(f"there is no {missing[0]} in {dist}", hint="bough package")
     program = _find(root)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    # A proxy from the environment is of no use for this machine's own services.
+    proxies = _PROXIES if account.endpoint else frozenset[str]()
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AWS_") and name.lower() not in proxies
+    }
     environment |= {
         "BOUGH_SERVICE": stage.service,
         "BOUGH_DIST": str(dist.resolve()),

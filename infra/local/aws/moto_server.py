@@ -17,7 +17,9 @@ from infra.local import ports
 from infra.local.aws import moto_cloudwatch, moto_lambda
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from flask import Flask
     from moto.backends import SERVICE_NAMES
@@ -39,7 +41,7 @@ class MotoServer:
         self._server = make_server(
             ports.LOOPBACK,
             0,
-            DomainDispatcherApplication(self._service),
+            _not_for_pages(DomainDispatcherApplication(self._service)),
             threaded=True,
             request_handler=MotoRequestHandler,
         )
@@ -72,3 +74,15 @@ class MotoServer:
         """Answer none any more."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _not_for_pages(application: WSGIApplication) -> WSGIApplication:
+    """Refuse what a page in a browser asks: moto lets every origin in, and who is let in runs code here."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if "HTTP_ORIGIN" in environ or environ.get("HTTP_SEC_FETCH_SITE", "none") != "none":
+            start_response("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"not for pages in a browser"]
+        return application(environ, start_response)
+
+    return answer

@@ -135,8 +135,12 @@ class TestConnect:
     def test_takes_this_machines_aws_without_asking_the_environment(
         self, answers: ScriptedApi, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A pinned account is not meant there."""
+        """A pinned account is not meant there, nor anybody's profile; no proxy is asked."""
         monkeypatch.setenv("AWS_REGION", "us-west-2")
+        monkeypatch.setenv("AWS_PROFILE", "missing")
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         account = connect(AwsSettings(account="444455556666"), LocalAccess(answers.url))
         assert account.environment() == {
