@@ -60,7 +60,7 @@ def up(
         _only_with_aws(context)
         from scripts import up_aws  # noqa: PLC0415  boto3 takes time that --help need not pay
 
-        up_aws.serve(project, fresh=fresh)
+        up_aws.serve(project, port=port, fresh=fresh)
         return
     variables = variables_of_shell(env)
     where = resolve(project, flags={"branch": branch}, environment=os.environ)
@@ -108,7 +108,7 @@ def up(
 
 def _only_with_aws(context: typer.Context) -> None:
     """Refuse options that a deployed stage does not have."""
-    for name in ("port", "environments", "branch", "env", "reload"):
+    for name in ("environments", "branch", "env", "reload"):
         source = context.get_parameter_source(name)
         if source is not None and source.name not in {"DEFAULT", "DEFAULT_MAP"}:
             raise typer.BadParameter("not with --aws: the stage's settings say so", param_hint=f"--{name}")

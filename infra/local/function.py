@@ -16,6 +16,31 @@ if TYPE_CHECKING:
 FUNCTION_NAME: Final = "bough-local"
 LATEST: Final = "$LATEST"
 
+#: Variables that Lambda sets itself, and lets nobody else set:
+#: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime.
+RESERVED: Final = frozenset(
+    {
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -33,6 +58,7 @@ class Function:
         version: A published version's number, or `$LATEST`.
         region: Where it is told that it runs.
         account: Whose it is told to be.
+        log_group: Where it is told that its output goes; empty for Lambda's default.
     """
 
     artifact: Path
@@ -45,6 +71,7 @@ class Function:
     version: str = LATEST
     region: str = "us-east-1"
     account: str = "000000000000"
+    log_group: str = ""
 
     @property
     def arn(self) -> str:
@@ -80,7 +107,7 @@ class Function:
             "AWS_LAMBDA_FUNCTION_NAME": self.name,
             "AWS_LAMBDA_FUNCTION_VERSION": self.version,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
+            "AWS_LAMBDA_LOG_GROUP_NAME": self.log_group or f"/aws/lambda/{self.name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
             "AWS_REGION": self.region,

@@ -56,12 +56,14 @@ class OwnProcess:
         name: Of its folder below `.bough/`, and of its log.
         module: What is run.
         title: What messages call it.
+        options: More arguments of the module, for a start.
     """
 
     root: Path
     name: str
     module: str
     title: str
+    options: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -131,7 +133,8 @@ class OwnProcess:
 
     def _spawn(self) -> int:
         # -P: a folder of the user's that is called `infra` is not ours.
-        command = [sys.executable, "-P", "-m", self.module, "--folder", str(self.folder.parent.resolve())]
+        folder = str(self.folder.parent.resolve())
+        command = [sys.executable, "-P", "-m", self.module, "--folder", folder, *self.options]
         path = {"PATH": os.environ.get("PATH", os.defpath)}  # where PgBouncer may be
         return processes.spawn(command, cwd=self.folder, log=self.log, account=None, environment=path)
 

@@ -40,7 +40,7 @@ class State:
         branch: Name of the branch that it works on.
         database_url: What the application logs in with.
         database_url_unpooled: What migrations log in with.
-        artifact: The folder that is served.
+        artifact: The folder that is served, or the zip that was deployed.
         handler: What the runtime client calls in it.
     """
 
@@ -115,7 +115,11 @@ def read_state(root: Path) -> State | None:
 
 @contextmanager
 def hold(root: Path, port: int | None) -> Iterator[None]:
-    """Be the one world of the project for the length of the block, on a port that is free, if on any.
+    """Be the one world of the project for the length of the block, on a port that is free.
+
+    Args:
+        root: The project's folder.
+        port: `None` where the caller sees to that.
 
     Raises:
         WorldRunningError: Another one runs.

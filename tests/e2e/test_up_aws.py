@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 from typing import TYPE_CHECKING
@@ -36,11 +35,9 @@ def project(tmp_path: Path) -> Iterator[Path]:
 
 class TestUpAws:
     def test_serves_what_was_deployed_until_it_is_ended(self, project: Path) -> None:
-        """The alias's URL answers with the database's state; the log has it; nothing is left at the end."""
+        """The port answers with the database's state; the log has it; nothing is left at the end."""
         with BoughUp(project, "--aws") as up:
-            found = re.search(r"^API  (http://127\.0\.0\.1:\d+)$", up.log.read_text(), re.MULTILINE)
-            assert found is not None
-            ready = httpx2.get(f"{found[1]}/readyz", timeout=30)
+            ready = httpx2.get(f"http://127.0.0.1:{up.port}/readyz", timeout=30)
             assert (ready.status_code, ready.json()["status"]) == (200, "ready")
             again = bough(project, "deploy", "--local", "--dry-run")
             assert again.returncode == 0, again.stderr
@@ -48,6 +45,7 @@ class TestUpAws:
             assert "REPORT RequestId" in logged.stdout, logged.stderr
             status = bough(project, "status", "-o", "json")
             assert '"aws": "http://127.0.0.1:' in status.stdout
+            assert f'"api_url": "http://127.0.0.1:{up.port}"' in status.stdout
             up.end(signal.SIGINT)
         assert server.find(project) is None
         assert not [each for each in psutil.process_iter(["cmdline"]) if str(project) in _line(each)]

@@ -65,9 +65,7 @@ class BoughUp:
     def __enter__(self) -> Self:
         begun = time.monotonic()
         with self.log.open("w") as log:
-            # Deployed functions have ports of their own.
-            port = () if "--aws" in self._options else ("--port", str(self.port))
-            command = [self._program, "up", *port, *self._options]
+            command = [self._program, "up", "--port", str(self.port), *self._options]
             self.process = subprocess.Popen(
                 command, cwd=self.root, stdout=log, stderr=log, start_new_session=True
             )

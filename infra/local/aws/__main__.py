@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code: 1 when another process serves the folder."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.aws")
     parser.add_argument("--folder", type=Path, required=True, help="the project's .bough/")
+    parser.add_argument("--url-port", type=int, help="where the first URL of an alias `live` answers")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with lock_file.held(folder / "lock"):
-            asyncio.run(_serve(folder))
+            asyncio.run(_serve(folder, options.url_port))
     except BlockingIOError:
         print(f"another AWS serves {folder}", file=sys.stderr)  # noqa: T201  a program of its own
         return 1
@@ -50,12 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(folder: Path) -> None:
+async def _serve(folder: Path, url_port: int | None) -> None:
     ending = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, ending.set)
     runner = Runner(folder)
-    urls = FunctionUrls(runner)
+    urls = FunctionUrls(runner, url_port)
     with MotoServer(FromThreads(runner, urls, asyncio.get_running_loop())) as server:
         await runner.start(server.endpoint)
         write_private(folder / "address.json", json.dumps({"base_url": server.endpoint, "pid": os.getpid()}))

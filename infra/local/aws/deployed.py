@@ -31,7 +31,6 @@ class Deployed:
         layers: ARNs.
         log_group: Where its output goes.
         built_for: Runtime and architecture.
-        concurrency: Invocations that run at once, at most; `None`: as many as this machine allows.
         code: Returns the zip.
     """
 
@@ -49,7 +48,6 @@ class Deployed:
     layers: tuple[str, ...]
     log_group: str
     built_for: tuple[str, str]
-    concurrency: int | None
     code: Callable[[], bytes] = field(repr=False, compare=False)
 
     @property

@@ -13,6 +13,8 @@ from moto.awslambda.exceptions import UnknownFunctionException
 
 from infra.aws import function_url
 from infra.aws.function_url import Request, Response
+from infra.aws.stage import LIVE
+from infra.local import ports
 from infra.local.aws import signatures, telemetry
 from infra.local.aws.moto_policies import everybody_may_call
 from infra.local.http_front import HttpFront, failure
@@ -36,16 +38,20 @@ class FunctionUrls:
 
     Args:
         runner: Runs the functions.
+        live_port: Where an alias `live` answers, while the port is free; all others take any port.
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, live_port: int | None = None) -> None:
         """Listen nowhere yet."""
         self._runner = runner
+        self._live_port = live_port
         self._fronts: dict[str, HttpFront] = {}
 
     async def open(self, backend: Lambda, config: UrlConfig) -> str:
         """Listen; return the URL, with a slash at the end as AWS writes it."""
-        front = HttpFront(partial(self._answer, backend, config))
+        is_fixed = self._live_port is not None and config.qualifier == LIVE
+        port = ports.free_port(self._live_port) if is_fixed else 0
+        front = HttpFront(partial(self._answer, backend, config), port=port)
         await front.start()
         url = f"{front.url}/"
         self._fronts[url] = front
@@ -62,20 +68,22 @@ class FunctionUrls:
 
     async def _answer(self, backend: Lambda, config: UrlConfig, request: Request) -> tuple[Response, str]:
         request_id, started = str(uuid.uuid4()), time.monotonic()
-        refused = _refusal(backend, config, request)
         try:
+            refused = _refusal(backend, config, request)
+            throttled = backend.throttles(config.function)
             deployed = backend.chosen(config.function, config.qualifier or None).deployed()
         except UnknownFunctionException:
             return failure(404, "Not Found"), request_id
-        response = (
-            Response(
+        if refused is not None:
+            response = Response(
                 403,
                 (("content-type", "application/json"), ("x-amzn-errortype", "AccessDeniedException")),
                 json.dumps({"Message": refused}).encode(),
             )
-            if refused is not None
-            else await self._run(deployed, config, request, request_id)
-        )
+        elif throttled:
+            response = failure(429, "Rate Exceeded.")
+        else:
+            response = await self._run(deployed, config, request, request_id)
         telemetry.count_request(deployed, response.status, time.monotonic() - started)
         return response, request_id
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from moto.awslambda.exceptions import (
     InvalidParameterValueException,
-    LambdaClientError,
-    PreconditionFailedException,
     UnknownLayerVersionException,
 )
 from moto.awslambda.models import LambdaFunction
@@ -19,6 +17,7 @@ from moto.awslambda.utils import get_backend
 from moto.core.common_models import CloudFormationModel
 
 from infra.local.aws.deployed import Deployed
+from infra.local.aws.moto_refusals import require_own_variables, require_revision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,16 +62,6 @@ _OF_A_VERSION: Final = (
 )
 
 
-class ResourceConflictError(LambdaClientError):
-    """It exists already, or something else refers to it."""
-
-    code = 409
-
-    def __init__(self, message: str) -> None:
-        """Name it as AWS does."""
-        super().__init__("ResourceConflictException", message)
-
-
 class Function(LambdaFunction, CloudFormationModel):
     """moto's, which it also is to CloudFormation: that looks at direct subclasses, and the last one wins."""
 
@@ -81,6 +70,7 @@ class Function(LambdaFunction, CloudFormationModel):
         super().__init__(account_id, spec, region, version)
         self.revision_id = _revision()
         self.last_modified = _now()
+        require_own_variables(self.environment_vars)
         self.logging_config: dict[str, str] = spec.get("LoggingConfig") or {}
         self.snap_start: str = spec.get("SnapStart", {}).get("ApplyOn", "None")
         #: What the next version is called; a number is never used twice, also when versions are deleted.
@@ -134,7 +124,9 @@ class Function(LambdaFunction, CloudFormationModel):
         """Take what UpdateFunctionConfiguration was asked for."""
         updates = dict(config_updates)
         if "Environment" in updates:
-            updates["Environment"] = {"Variables": updates["Environment"].get("Variables", {})}
+            variables = updates["Environment"].get("Variables", {})
+            require_own_variables(variables)
+            updates["Environment"] = {"Variables": variables}
         self.logging_config = updates.get("LoggingConfig", self.logging_config)
         self.snap_start = updates.get("SnapStart", {}).get("ApplyOn", self.snap_start)
         super().update_configuration(updates)
@@ -159,6 +151,12 @@ class Function(LambdaFunction, CloudFormationModel):
             "LastUpdateStatus": "Successful",
         }
 
+    def invoke(self, body: str, request_headers: Any, response_headers: Any) -> bytes:
+        """Run for another service, such as a topic or a bucket: moto would ask for Docker."""
+        backend = get_backend(self.account_id, self.region)
+        answer: Any = backend.invoke(self.function_arn, None, body, request_headers, response_headers)
+        return bytes(answer)
+
     def deployed(self) -> Deployed:
         """Return what running it takes, as it is now."""
         code: bytes = self.code_bytes
@@ -177,7 +175,6 @@ class Function(LambdaFunction, CloudFormationModel):
             layers=tuple(str(layer["Arn"]) for layer in self.layers),
             log_group=self.logging_config.get("LogGroup") or self.logs_group_name,
             built_for=(str(self.run_time), self.architectures[0]),
-            concurrency=None if self.reserved_concurrency is None else int(self.reserved_concurrency),
             code=lambda: code,
         )
 
@@ -238,6 +235,8 @@ class Function(LambdaFunction, CloudFormationModel):
             "Timeout": 3,
             "Environment": {"Variables": {}},
             "Layers": [],
+            "LoggingConfig": {},
+            "SnapStart": {"ApplyOn": "None"},
         }
         original_resource.reserved_concurrency = spec.pop("ReservedConcurrentExecutions", None)
         name = original_resource.function_name
@@ -245,19 +244,6 @@ class Function(LambdaFunction, CloudFormationModel):
         backend.update_function_configuration(name, None, defaults | spec)
         backend.update_function_code(name, None, code | {"Architectures": architectures})
         return original_resource
-
-
-def require_revision(current: str, revision_id: str | None) -> None:
-    """Refuse what was asked of another revision.
-
-    Raises:
-        PreconditionFailedException: As AWS words it.
-    """
-    if revision_id and revision_id != current:
-        raise PreconditionFailedException(
-            "The RevisionId provided does not match the latest RevisionId for the Lambda function or alias. "
-            "Call the GetFunction or the GetAlias API to retrieve the latest RevisionId for your resource."
-        )
 
 
 def _spec(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Lambda as a deployment needs it, where moto 5.2.5 lacks it.
 
-Functions run; URLs belong to a qualifier and can be called; policies belong to a qualifier; whoever says a
-revision or a hash is held to it; the numbers of versions are never used twice; layers of other accounts,
-architectures and settings of logging are kept.
+Functions run, for other services too; URLs and policies belong to a qualifier; whoever says a revision or a
+hash is held to it; the numbers of versions are never used twice; what was configured is kept.
 """
 
 from __future__ import annotations
@@ -18,12 +17,14 @@ from moto.awslambda import urls
 from moto.awslambda.exceptions import (
     ConflictException,
     GenericResourcNotFound,
+    InvalidParameterValueException,
     UnknownFunctionException,
 )
 from moto.awslambda.models import LambdaAlias, LambdaBackend, lambda_backends
 
-from infra.local.aws.moto_functions import Function, ResourceConflictError, require_revision
+from infra.local.aws.moto_functions import Function
 from infra.local.aws.moto_lambda_responses import LambdaResponses
+from infra.local.aws.moto_refusals import ResourceConflictError, TooManyRequestsError, require_revision
 from infra.local.aws.url_config import UrlConfig
 from infra.local.function import LATEST
 
@@ -156,6 +157,10 @@ class Lambda(LambdaBackend):
                     f"Version '{qualifier}' is currently referenced by the following aliases: {alias.name}"
                 )
         versions = self._lambdas._functions[function.function_name]["versions"]  # noqa: SLF001  moto's
+        if function not in versions:
+            raise InvalidParameterValueException(
+                f"{qualifier} cannot be deleted without deleting the function: it is no published version"
+            )
         versions.remove(function)
         self.runner.retire(arn, qualifier)
 
@@ -231,8 +236,29 @@ class Lambda(LambdaBackend):
         else:
             self.function(name, qualifier).touch()
 
+    def throttles(self, name: str) -> bool:
+        """Say whether nothing of a function may run: its reserved concurrency is 0."""
+        return str(self.latest(name).reserved_concurrency) == "0"
+
+    def invoke(
+        self, function_name: str, qualifier: str | None, body: Any, headers: Any, response_headers: Any
+    ) -> bytes:
+        """Invoke a function for another service, such as a queue: moto would ask for Docker."""
+        del headers
+        name, _, named = function_name.rpartition(":function:")[2].partition(":")
+        outcome = self.run(name, qualifier or named or None, body.encode(), wait=True)
+        if outcome is not None and outcome.error is not None:
+            response_headers["x-amz-function-error"] = outcome.error
+        return b"" if outcome is None else outcome.payload
+
     def run(self, name: str, qualifier: str | None, payload: bytes, *, wait: bool) -> Outcome | None:
-        """Invoke a function; `None` where nobody waits for its outcome."""
+        """Invoke a function; `None` where nobody waits for its outcome.
+
+        Raises:
+            TooManyRequestsError: Nothing of it may run.
+        """
+        if self.throttles(name):
+            raise TooManyRequestsError
         function = self.chosen(name, qualifier)
         deployed = function.deployed()
         arn = deployed.arn + (f":{qualifier}" if qualifier else "")

@@ -55,9 +55,8 @@ class LambdaResponses(LambdaResponse):
 
     def update_alias(self) -> Any:
         """Move an alias."""
-        name = unquote(self.path.rsplit("/")[-3])
-        alias = unquote(self.path.rsplit("/", 2)[-1])
-        return json.dumps(self.backend.change_alias(alias, name, self._asked()).to_json())
+        alias = unquote(self.path.rpartition("/")[2])
+        return json.dumps(self.backend.change_alias(alias, self._name(), self._asked()).to_json())
 
     def create_function_url_config(self) -> Any:
         """Have a function or an alias answer HTTP."""
@@ -100,7 +99,7 @@ class LambdaResponses(LambdaResponse):
         return json.dumps(self.backend.account_settings())
 
     def _name(self) -> str:
-        """Return the function's name, given as such or in an ARN, in a path with one more part behind it."""
+        """Return the function's name, given as such or in an ARN."""
         return self._named().partition(":")[0]
 
     def _qualifier(self) -> str:
@@ -109,8 +108,8 @@ class LambdaResponses(LambdaResponse):
         return "" if found == LATEST else found
 
     def _named(self) -> str:
-        part = -3 if "/policy/" in self.path else -2
-        return unquote(self.path.rstrip("/").split("/")[part]).rpartition(":function:")[2]
+        part = self.path.partition("/functions/")[2].partition("/")[0]
+        return unquote(part).rpartition(":function:")[2]
 
     def _asked(self) -> dict[str, Any]:
         asked: dict[str, Any] = json.loads(self.body or "{}")

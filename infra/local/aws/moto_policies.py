@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moto.awslambda.exceptions import GenericResourcNotFound, UnknownPolicyException
 
-from infra.local.aws.moto_functions import ResourceConflictError, require_revision
+from infra.local.aws.moto_refusals import ResourceConflictError, require_revision
 
 if TYPE_CHECKING:
     from infra.local.aws.moto_lambda import Lambda

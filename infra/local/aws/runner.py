@@ -75,6 +75,9 @@ class Runner:
         self._code = CodeStore(folder / "code")
         self._extension = Extension()
         self._pools: dict[tuple[str, str], tuple[Deployed, EnvironmentPool]] = {}
+        #: Of versions that are gone or have changed, while they do their last work.
+        self._draining: set[EnvironmentPool] = set()
+        self._stopped = False
         self._tasks: set[asyncio.Task[object]] = set()
         self._endpoint = ""
 
@@ -84,8 +87,10 @@ class Runner:
         await self._extension.start()
 
     async def stop(self) -> None:
-        """End every process of a function, and delete their code."""
-        await asyncio.gather(*(pool.stop() for _, pool in self._pools.values()))
+        """End every process of a function, and delete their code; nothing runs any more afterwards."""
+        self._stopped = True
+        current = [pool for _, pool in self._pools.values()]
+        await asyncio.gather(*(pool.stop() for pool in (*current, *self._draining)))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._extension.stop()
         await asyncio.to_thread(self._code.clear)
@@ -117,7 +122,8 @@ class Runner:
         """End the environments of a function, or of one version, as soon as they have done their work."""
         for key in [key for key in self._pools if key[0] == arn and version in (None, key[1])]:
             _, pool = self._pools.pop(key)
-            self._keep(pool.drain())
+            self._draining.add(pool)
+            self._keep(self._drain(pool))
 
     async def _pool(self, deployed: Deployed) -> EnvironmentPool:
         key = deployed.arn, deployed.version
@@ -128,6 +134,8 @@ class Runner:
             runtime = await asyncio.to_thread(runtime_folder, folder)
         except (OSError, zipfile.BadZipFile) as error:
             raise FunctionError("Sandbox.CodeUnreadable", str(error)) from error
+        if self._stopped:
+            raise FunctionError("Sandbox.Stopped", "the AWS of this machine stopped")
         # Another request may have been faster meanwhile.
         if key in self._pools and self._pools[key][0] == deployed:
             return self._pools[key][1]
@@ -143,16 +151,21 @@ class Runner:
             deployed.version,
             deployed.region,
             deployed.account,
+            deployed.log_group,
         )
         pool = EnvironmentPool(
             function,
-            limit=min(_ENVIRONMENTS, deployed.concurrency or _ENVIRONMENTS),
+            limit=_ENVIRONMENTS,
             idle_timeout=_IDLE_TIMEOUT,
             log=lambda stream, line: telemetry.write(deployed, stream, line),
             grant=lambda environment: self._grant(environment, deployed),
         )
         self._pools[key] = deployed, pool
         return pool
+
+    async def _drain(self, pool: EnvironmentPool) -> None:
+        await pool.drain()
+        self._draining.discard(pool)
 
     def _grant(self, environment: ExecutionEnvironment, deployed: Deployed) -> dict[str, str]:
         """Give an environment its own credentials, and the extension where the function has it."""
@@ -195,8 +208,11 @@ class FromThreads:
         self._loop = loop
 
     def invoke(self, deployed: Deployed, payload: bytes, arn: str, *, wait: bool) -> Outcome | None:
-        """Run a version; return what came of it, or `None` at once."""
-        if not wait:
+        """Run a version; return what came of it, or `None` at once.
+
+        The loop itself never waits: a function's log events may be another one's events.
+        """
+        if not wait or self._is_own_thread():
             self._loop.call_soon_threadsafe(self._runner.begin, deployed, payload, arn)
             return None
         return self._ask(self._runner.invoke(deployed, payload, arn))
@@ -212,6 +228,11 @@ class FromThreads:
     def close_url(self, config: UrlConfig) -> None:
         """Listen no more."""
         self._ask(self._urls.close(config))
+
+    def _is_own_thread(self) -> bool:
+        with contextlib.suppress(RuntimeError):
+            return asyncio.get_running_loop() is self._loop
+        return False
 
     def _ask(self, question: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(question, self._loop).result()

@@ -21,19 +21,23 @@ if TYPE_CHECKING:
 _END_PATIENCE: Final = 15.0
 
 
-def ensure_running(root: Path, *, announce: Callable[[str], None]) -> LocalAccess:
+def ensure_running(
+    root: Path, *, announce: Callable[[str], None], url_port: int | None = None
+) -> LocalAccess:
     """Return how to reach the project's AWS, started when none runs; it outlives the calling process.
 
     Args:
         root: The project's folder.
         announce: Is told, in one sentence, that it was started.
+        url_port: Where the first Function URL of an alias `live` answers, when this starts it and the port is
+            free then; without it on any port, as all others do.
 
     Raises:
         ServerStartError: It did not start, or does not answer.
         DiskFullError: The disk is full.
     """
     folder(root)
-    process = _process(root)
+    process = _process(root, *(() if url_port is None else ("--url-port", str(url_port))))
     if (address := process.address()) is None:
         with process.starting():
             if (address := process.address()) is None:
@@ -63,5 +67,5 @@ def _access(endpoint: str) -> LocalAccess:
     return LocalAccess(endpoint)
 
 
-def _process(root: Path) -> OwnProcess:
-    return OwnProcess(root, "aws", "infra.local.aws", "the AWS of this machine")
+def _process(root: Path, *options: str) -> OwnProcess:
+    return OwnProcess(root, "aws", "infra.local.aws", "the AWS of this machine", options)

@@ -68,6 +68,7 @@ class TestPublic:
         with pytest.raises(httpx2.ConnectError):
             httpx2.get(url)
 
+    @pytest.mark.prove
     @pytest.mark.parametrize("statement", PUBLIC, ids=lambda each: each["Action"])
     def test_is_forbidden_without_both_permissions(
         self, deployer: Deployer, statement: dict[str, Any]
@@ -81,6 +82,7 @@ class TestPublic:
         assert answer.headers["x-amzn-errortype"] == "AccessDeniedException"
         assert answer.json()["Message"].startswith("Forbidden. For troubleshooting Function URL")
 
+    @pytest.mark.prove
     def test_permissions_of_the_function_are_not_the_aliases(self, deployer: Deployer) -> None:
         """A policy belongs to what its qualifier names."""
         url = _live(deployer, "elsewhere")
@@ -95,6 +97,7 @@ class TestPublic:
             {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
         ]
 
+    @pytest.mark.prove
     def test_a_function_that_fails_is_a_502(self, deployer: Deployer) -> None:
         """As on AWS, which tells the caller nothing more."""
         url = _live(deployer, "fails")
@@ -109,6 +112,7 @@ class TestPublic:
 
 
 class TestSigned:
+    @pytest.mark.prove
     def test_lets_in_whoever_signs_as_this_account(self, deployer: Deployer) -> None:
         """No statement of a policy is needed; the function learns who called."""
         url = _live(deployer, "signed", "AWS_IAM") + "teams?name=a%20b"

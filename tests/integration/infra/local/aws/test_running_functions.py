@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.deployed_functions import code
+from tests.support.deployed_functions import PUBLIC, code
 
 if TYPE_CHECKING:
     from tests.support.deployed_functions import Deployer
+
+#: As little of a signature as tells the service.
+_AUTHORIZED = {"Authorization": "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/lambda/aws4_request"}
 
 _WHO = """
     import os
@@ -69,6 +73,7 @@ class TestInvoke:
         assert answer["Payload"] == [arn, "two"]
         assert answer["ExecutedVersion"] == "2"
 
+    @pytest.mark.prove
     def test_weights_of_an_alias_share_the_requests(self, deployer: Deployer) -> None:
         """With the other version's weight at 1 all requests reach that one."""
         deployer.function("shared", "def handler(e, c): return 'one'")
@@ -83,6 +88,7 @@ class TestInvoke:
         )
         assert {deployer.invoke("shared", Qualifier="live")["ExecutedVersion"] for _ in range(5)} == {"2"}
 
+    @pytest.mark.prove
     def test_an_exception_is_an_unhandled_error(self, deployer: Deployer) -> None:
         """The error comes as Lambda reports it, with its type and message."""
         deployer.function("broken", "def handler(e, c): raise ValueError('no')")
@@ -91,6 +97,7 @@ class TestInvoke:
         assert answer["Payload"]["errorType"] == "ValueError"
         assert answer["Payload"]["errorMessage"] == "no"
 
+    @pytest.mark.prove
     def test_a_function_that_takes_too_long_is_ended(self, deployer: Deployer) -> None:
         """Its own timeout counts."""
         deployer.function("slow", "import time\ndef handler(e, c): time.sleep(30)", Timeout=1)
@@ -98,6 +105,7 @@ class TestInvoke:
         assert answer["FunctionError"] == "Unhandled"
         assert "timed out after 1.00 seconds" in answer["Payload"]["errorMessage"]
 
+    @pytest.mark.prove
     def test_an_event_is_run_without_an_answer(self, deployer: Deployer) -> None:
         """It is accepted at once; what the function says is in its log."""
         deployer.function("later", "def handler(e, c): print('ran with', e)")
@@ -107,12 +115,40 @@ class TestInvoke:
             assert time.monotonic() < end, _lines(deployer, "later")
             time.sleep(0.05)
 
+    @pytest.mark.prove
     def test_what_is_not_there_cannot_be_called(self, deployer: Deployer) -> None:
         """Neither a function nor a qualifier is made up."""
-        deployer.function("there", "def handler(e, c): pass")
-        for arguments in ({"FunctionName": "nowhere"}, {"FunctionName": "there", "Qualifier": "live"}):
+        # Called as a part of a path is.
+        deployer.function("policy", "def handler(e, c): pass")
+        for arguments in ({"FunctionName": "nowhere"}, {"FunctionName": "policy", "Qualifier": "live"}):
             with pytest.raises(ClientError, match="ResourceNotFoundException"):
                 deployer.client.invoke(**arguments)
+        assert deployer.client.invoke(FunctionName="policy", InvocationType="DryRun")["StatusCode"] == 204
+
+    @pytest.mark.prove
+    def test_nothing_runs_where_concurrency_is_zero(self, deployer: Deployer) -> None:
+        """As on AWS that switches a function off, by its URL as well."""
+        deployer.function("off", "def handler(e, c): return 1")
+        deployer.client.put_function_concurrency(FunctionName="off", ReservedConcurrentExecutions=0)
+        answer = deployer.client.create_function_url_config(FunctionName="off", AuthType="NONE")
+        for statement in PUBLIC:
+            deployer.client.add_permission(FunctionName="off", Principal="*", **statement)
+        assert httpx2.get(answer["FunctionUrl"]).status_code == 429
+        # What the client does not try again five times.
+        asked = f"{deployer.access.endpoint}/2015-03-31/functions/off/invocations"
+        assert httpx2.post(asked, headers=_AUTHORIZED).json()["__type"] == "TooManyRequestsException"
+
+    @pytest.mark.prove
+    def test_a_queue_has_its_messages_handled(self, deployer: Deployer) -> None:
+        """Other services run functions as callers do."""
+        queues: Any = deployer.account.session.client("sqs", endpoint_url=deployer.access.endpoint)
+        url = queues.create_queue(QueueName="orders")["QueueUrl"]
+        deployer.function("handles", "def handler(e, c): print('got', e['Records'][0]['body'])")
+        deployer.client.create_event_source_mapping(
+            EventSourceArn="arn:aws:sqs:us-east-1:123456789012:orders", FunctionName="handles"
+        )
+        queues.send_message(QueueUrl=url, MessageBody="an order")
+        assert "got an order" in _lines(deployer, "handles")
 
 
 _OTHER = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -127,6 +163,7 @@ class TestLogs:
         starts = [line.split(" ")[0] for line in _lines(deployer, "speaks")]
         assert starts == ["START", "one", "two", "END", "REPORT"] * 2
 
+    @pytest.mark.prove
     def test_lines_are_lost_where_the_role_may_not_write_them(self, deployer: Deployer) -> None:
         """As on AWS nobody is told; the log group is not made either."""
         deployer.function("mute", "def handler(e, c): print('one')", Role=deployer.role("mute", (_OTHER,)))
@@ -134,6 +171,7 @@ class TestLogs:
         found = deployer.account.logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/mute")
         assert found["logGroups"] == []
 
+    @pytest.mark.prove
     def test_embedded_metrics_are_counted(self, deployer: Deployer) -> None:
         """A line in the Embedded Metric Format is a metric at once, with its dimensions."""
         body = """

@@ -195,3 +195,18 @@ class TestPreconditions:
             client.publish_version(FunctionName="guarded", CodeSha256=base64.b64encode(b"x" * 32).decode())
         with pytest.raises(client.exceptions.PreconditionFailedException):
             client.add_permission(StatementId="a", Action="lambda:*", Principal="*", **stale)
+
+    def test_variables_of_lambdas_own_are_refused(self, deployer: Deployer) -> None:
+        """Whoever makes or changes the function."""
+        client, wanted = deployer.client, {"Variables": {"AWS_REGION": "eu-central-1"}}
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match="request: AWS_REGION"):
+            deployer.function("reserved", "", Environment=wanted)
+        deployer.function("varied", "")
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match="request: AWS_REGION"):
+            client.update_function_configuration(FunctionName="varied", Environment=wanted)
+
+    def test_the_newest_code_is_no_version_to_delete(self, deployer: Deployer) -> None:
+        """It goes with the function."""
+        deployer.function("newest", "")
+        with pytest.raises(deployer.client.exceptions.InvalidParameterValueException, match="LATEST"):
+            deployer.client.delete_function(FunctionName="newest", Qualifier="$LATEST")
