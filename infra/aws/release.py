@@ -175,7 +175,7 @@ class Deploy:
 
     def _write_secrets(self) -> str:
         values = {
-            "DATABASE_URL": lambda: self._database().application().libpq(),
+            "DATABASE_URL": lambda: self._database().login().libpq(),
             "AUTH_SECRET": lambda: token_hex(32),
         }
         for name in self.found.missing:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from infra.aws.secret_values import why_not
+from infra.branches.login_roles import LoginRoleError
 from infra.migrate import live, runner
 from infra.migrate.errors import DatabaseAheadError, RehearsalUnsafeError
 from infra.migrate.findings import Verdict
@@ -42,6 +44,20 @@ class StageDatabase:
     target: Target
     application: Callable[[], PooledUrl]
     announce: Callable[[str], None] = field(repr=False)
+
+    def login(self) -> PooledUrl:
+        """Return what the application logs in with, **with the password**, having logged in once.
+
+        Raises:
+            LoginRoleError: Its role cannot: a rotation has ended that login.
+        """
+        url, branch = self.application(), self.target.expected
+        if (reason := why_not(url)) is None:
+            return url
+        raise LoginRoleError(
+            f"the application cannot log in as {url.user}: {reason}",
+            hint=f"let it again: bough branch adopt {branch.name or branch.branch_id}" if branch else None,
+        )
 
     def status(self) -> Status:
         """Compare it with the code; changes nothing.

@@ -61,7 +61,7 @@ def check_value(name: str, value: str, *, connect: bool) -> None:
     except ConnectionUrlError as error:
         failure = SecretError(f"{name}: {error}", hint=error.hint)
     else:
-        reason = _why_not(url) if connect else None
+        reason = why_not(url) if connect else None
         if reason is None:
             return
         failure = SecretError(
@@ -84,7 +84,8 @@ def _check_key(name: str, value: str) -> None:
     raise SecretError(f"{name} {reason}", hint="bough secrets rotate auth makes one itself")
 
 
-def _why_not(url: PooledUrl | DirectUrl) -> str | None:
+def why_not(url: PooledUrl | DirectUrl) -> str | None:
+    """Log in once, and return why that cannot be done; `None` where it can."""
     try:
         # A pooler may not know named statements.
         with psycopg.connect(

@@ -45,7 +45,7 @@ _COMMENT: Final = "login for branch "
 
 
 class LoginRoleError(BranchError):
-    """The role that logs in is none of the application's, or can log in already."""
+    """The role that logs in is none of the application's, cannot log in, or can already."""
 
     code = "LOGIN_ROLE"
 

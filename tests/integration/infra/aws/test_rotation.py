@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,11 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from api.auth_keys import accepted_keys, read_auth_keys, signing_key
 from api.database.engine import make_engine
 from api.database.session import read, write
-from infra.aws.rotation import SPREAD, RotationError, finish_database, plan_database, rotate_auth
-from infra.aws.secrets import Secrets
-from infra.aws.stage import Stage
+from infra.aws.rotation import RotationError, finish_database, plan_database
 from infra.branches.application_rights import excess_rights
 from infra.branches.login_roles import LoginRoleError, end_copied_logins
-from infra.config_tables import StageSettings
 from infra.plan import execute
 from tests.support.rotations import Rotated, rotated_stage
 
@@ -37,12 +32,6 @@ def stage(world: World, account: Account, tmp_path: Path) -> Iterator[Rotated]:
     """A stage whose API logs in as the application role itself."""
     with rotated_stage(world, account, tmp_path / "pooler") as stage:
         yield stage
-
-
-@pytest.fixture
-def secrets(account: Account, tmp_path: Path) -> Secrets:
-    """Those of a stage without a database."""
-    return Secrets(account, Stage("shop", tmp_path.name, StageSettings()))
 
 
 def rotate(stage: Rotated) -> None:
@@ -289,39 +278,3 @@ class TestEndCopiedLogins:
         rotate(stage)
         with psycopg.connect(stage.url().libpq(), autocommit=True, prepare_threshold=None) as connection:
             assert excess_rights(connection) == ()
-
-
-class TestRotateAuth:
-    """`rotate_auth`."""
-
-    def test_the_new_key_signs_once_all_have_read_it(self, secrets: Secrets) -> None:
-        """What the application reads of it: first both are good, at last only the new one."""
-        secrets.put("api", "AUTH_SECRET", "old" * 20)
-        begins = rotate_auth(secrets, now=1000.0)
-        keys = read_auth_keys(secrets.get("api", "AUTH_SECRET") or "")
-        assert begins == 1000 + SPREAD
-        assert signing_key(keys, begins - 1) == "old" * 20
-        assert signing_key(keys, begins) == keys[0].key != "old" * 20
-        assert accepted_keys(keys, begins + 900, 900) == [keys[0].key, "old" * 20]
-        assert accepted_keys(keys, begins + 901, 900) == [keys[0].key]
-
-    def test_one_rotation_waits_for_the_other(self, secrets: Secrets) -> None:
-        """Else environments would be without the key that signs; what the first has signed stays good."""
-        secrets.put("api", "AUTH_SECRET", "old" * 20)
-        begins = rotate_auth(secrets, now=1000.0)
-        with pytest.raises(RotationError, match="begins to sign in 60 s"):
-            rotate_auth(secrets, now=begins - 60)
-        second = json.loads(secrets.get("api", "AUTH_SECRET") or "")["keys"][0]
-        rotate_auth(secrets, now=begins)
-        keys = json.loads(secrets.get("api", "AUTH_SECRET") or "")["keys"]
-        assert [len(keys), keys[1]] == [3, second]
-        assert accepted_keys(read_auth_keys(json.dumps({"keys": keys})), begins + 1, 900)[-1] == "old" * 20
-
-    def test_at_once_the_new_key_is_the_only_one(self, secrets: Secrets) -> None:
-        """And so is the first key of all."""
-        rotate_auth(secrets, now=1000.0)
-        first = secrets.get("api", "AUTH_SECRET")
-        rotate_auth(secrets, at_once=True, now=1001.0)
-        second = secrets.get("api", "AUTH_SECRET") or ""
-        assert second != first
-        assert [each.key for each in read_auth_keys(second)] == [second]
