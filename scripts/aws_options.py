@@ -24,7 +24,9 @@ StageName = Annotated[
     typer.Argument(metavar="[STAGE]", help="Without it the project's only one.", show_default=False),
 ]
 Local = Annotated[bool, typer.Option("--local", help="On the AWS of this machine (`bough up --aws`).")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the steps; change nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the steps; change nothing. Exit code 3: there are some.")
+]
 
 
 def open_stage(project: Project, name: str | None, *, local: bool) -> tuple[Account, Stage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from infra.aws.stage import Stage
 
 _FIRST_ERROR: Final = 400
+
+#: What HTTP takes as a method or a header's name.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class RequestInvalidError(InfraError):
@@ -131,8 +135,10 @@ def _request(  # noqa: PLR0917  as above
     for header in headers:
         name, colon, value = header.partition(":")
         name = name.strip().lower()
-        if not colon or not name:
-            raise RequestInvalidError("a header is not NAME: VALUE", hint="-H 'Accept: text/html'")
+        if not colon or not _TOKEN.fullmatch(name) or not (value.isascii() and value.isprintable()):
+            raise RequestInvalidError(
+                "a header is not NAME: VALUE in plain ASCII", hint="-H 'Accept: text/html'"
+            )
         if name == "authorization":
             raise RequestInvalidError(
                 "-H shows a token, and command lines can be read by everybody",
@@ -142,6 +148,8 @@ def _request(  # noqa: PLR0917  as above
     content = _content(json_body if body is None else body)
     plain, _, query = path.partition("?")
     verb = method or ("POST" if content is not None else "GET")
+    if not _TOKEN.fullmatch(verb):
+        raise RequestInvalidError(f"{verb!r} is no HTTP method", hint="-X PUT")
     return Request(verb.upper(), plain, query, tuple(given), content or b"", "127.0.0.1", 443)
 
 

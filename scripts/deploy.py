@@ -17,7 +17,7 @@ from infra.errors import InfraError
 from infra.local import own_folder
 from infra.plan import execute
 from scripts import migrate_remote, output, progress
-from scripts.aws_options import Local, StageName, open_stage
+from scripts.aws_options import DryRun, Local, StageName, open_stage
 from scripts.confirmation import Yes, confirm
 from scripts.moments import length
 from scripts.output import Output, OutputFormat
@@ -49,9 +49,7 @@ def deploy(
     *,
     local: Local = False,
     url: OnUrl = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the steps, and do none. Exit code 3: there are some.")
-    ] = False,
+    dry_run: DryRun = False,
     canary: Annotated[
         str | None,
         typer.Option(
@@ -103,9 +101,6 @@ def deploy(
         steps = made.steps()
         if dry_run:
             progress.show_plan(steps, output_format)
-            if steps:
-                raise typer.Exit(3)
-            return
         if (remote or not rehearse) and any(step.key == "migrate" for step in steps):
             confirm("Revisions run on the database without having been rehearsed.", yes=yes)
         record = perform(made)

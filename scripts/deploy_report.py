@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from infra.aws.release_note import ReleaseNote
 from infra.aws.stage import LIVE
 from infra.errors import InfraError
 from infra.migrate.rehearsal.code import DEPLOYED
@@ -24,6 +25,7 @@ def record(made: Deploy, *, changed: bool) -> dict[str, Any]:
     outcome, found = made.outcome, made.found
     migrated = outcome.migrated
     status = found.status
+    live = outcome.version or found.live
     held_back = migrated.held_back if migrated else status.allowed.held_back if status else ()
     return {
         "stage": made.to.stage.name,
@@ -32,7 +34,7 @@ def record(made: Deploy, *, changed: bool) -> dict[str, Any]:
         "version": outcome.version.number if outcome.version else found.alias and found.alias.version,
         "previous": found.alias and found.alias.version,
         "url": outcome.url and outcome.url.url,
-        "code": found.package.sha256,
+        "code": live.note.code if live and live.note else None,
         "head": found.package.revisions.head,
         "applied": [run.id for run in migrated.runs] if migrated else [],
         "held_back": [revision.id for revision in held_back],
@@ -43,6 +45,7 @@ def record(made: Deploy, *, changed: bool) -> dict[str, Any]:
 def for_people(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what there is to read of a record in two columns."""
     joined = {key: ", ".join(value) if isinstance(value, list) else value for key, value in record.items()}
+    joined["code"] = record["code"] and ReleaseNote(record["code"]).short
     return {key: value for key, value in joined.items() if value not in {None, ""}}
 
 

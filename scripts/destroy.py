@@ -14,6 +14,7 @@ from scripts.aws_options import DryRun, Local, StageName, open_stage
 from scripts.confirmation import Yes, confirm_by_name
 from scripts.output import Output, OutputFormat
 from scripts.progress import show_plan, shown
+from scripts.signals import EndingSignals
 
 #: When others may take a destroy for dead: CloudFormation alone may need half of it.
 _LONGEST: Final = timedelta(minutes=40)
@@ -60,8 +61,7 @@ def destroy(
     steps = end.steps(account, where, stack, found, lock)
     if dry_run:
         show_plan(steps, output_format)
-        return
     confirm_by_name(f"All of this is removed for good from stage {where.name}.", where.name, yes=yes)
-    with shown() as notify:
+    with EndingSignals(), shown() as notify:
         execute(steps, notify)
     output.show_rows(rows, output_format, columns={"kind": "REMOVED", "name": "NAME"})

@@ -23,7 +23,8 @@ _TEXTS: Final = {
 0    done
 1    failed, or not confirmed; the error on stderr has a code and what to do next
 2    wrong usage: an option, an argument or a setting cannot be meant
-3    changes are pending, unsafe or not rehearsed, or there are differences (`bough branch diff --exit-code`,
+3    changes are pending, unsafe or not rehearsed, or a plan has steps (`--dry-run` of `deploy`, `rollback`,
+     `destroy` and `secrets rotate`), or there are differences (`bough branch diff --exit-code`,
      `bough migrate drift`), or the linter finds something unsafe (`bough migrate lint`, `check`), or the kit
      and the project changed the same lines (`bough update`)
 4    the provider's token is missing, wrong, or has too few rights

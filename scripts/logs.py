@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -25,10 +26,7 @@ _LEFT_OUT: Final = {
     "function_name",
     "function_memory_size",
     "function_arn",
-    "_aws",
     "xray_trace_id",
-    "FunctionName",
-    "ExecutedVersion",
 }
 
 
@@ -110,14 +108,33 @@ def _readable(message: str) -> str:
     try:
         given = json.loads(message)
     except ValueError:
-        return message
+        given = None
     if not isinstance(given, dict) or "message" not in given:
-        return message
+        # The runtime writes a traceback as one event: returns between its lines, and spaces of another kind.
+        return message.replace("\r", "\n").replace("\xa0", " ")
+    metrics = _embedded(given.pop("_aws", None))
     trace = given.pop("exception", None)
     first = [str(given.pop(key)) for key in ("level", "message") if key in given]
     rest = [
         f"{key}={value if isinstance(value, str) else json.dumps(value)}"
         for key, value in given.items()
-        if key not in _LEFT_OUT and value is not None
+        if key not in _LEFT_OUT and key not in metrics and value is not None
     ]
     return " ".join([*first, *rest]) + (f"\n{trace}" if trace else "")
+
+
+def _embedded(directives: Any) -> set[str]:
+    """Return the members that are there for CloudWatch's metrics, which read them from the line.
+
+    Args:
+        directives: What the Embedded Metric Format has in `_aws`, whoever has written it.
+    """
+    found = directives.get("CloudWatchMetrics") if isinstance(directives, dict) else None
+    try:
+        return {
+            name
+            for each in found or ()
+            for name in (*(metric["Name"] for metric in each["Metrics"]), *chain(*each["Dimensions"]))
+        }
+    except (TypeError, KeyError):
+        return set()

@@ -6,19 +6,20 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
+import typer
 from rich.live import Live
 from rich.text import Text
 
 from infra.plan import Progress, StepState
 from scripts import output
+from scripts.output import OutputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from infra.plan import Step
-    from scripts.output import OutputFormat
 
 #: What stands before a step, so that it reads without colour.
 _MARKS: Final = {
@@ -29,10 +30,19 @@ _MARKS: Final = {
 }
 
 
-def show_plan(steps: Sequence[Step], output_format: OutputFormat) -> None:
-    """Write the steps to stdout, in their order; nothing is done."""
+def show_plan(steps: Sequence[Step], output_format: OutputFormat) -> NoReturn:
+    """End a dry run: write the steps to stdout, in their order; nothing is done.
+
+    Raises:
+        typer.Exit: Always; with 3 where there are steps, as whatever else is pending.
+    """
     rows = [{"step": step.key, "title": step.title, "after": list(step.after)} for step in steps]
-    output.show_rows(rows, output_format, columns={"step": "STEP", "title": "WHAT IS DONE"})
+    if rows or output_format is not OutputFormat.TABLE:
+        output.show_rows(rows, output_format, columns={"step": "STEP", "title": "WHAT IS DONE"})
+    if rows:
+        raise typer.Exit(3)
+    output.say("Nothing to do")
+    raise typer.Exit
 
 
 @contextmanager

@@ -12,23 +12,27 @@ import typer
 
 from infra.config import load_project
 from infra.errors import InfraError
+from infra.plan import StepState, execute
 from scripts import output
 from scripts.aws_options import DryRun, Local, StageName, StageOption, open_stage
 from scripts.output import Output, OutputFormat
 from scripts.progress import show_plan, shown
+from scripts.signals import EndingSignals
 from scripts.target import OnUrl  # noqa: TC001  Typer resolves annotations at run time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from infra.aws.function import Version
     from infra.aws.functions import Functions
     from infra.aws.release_database import StageDatabase
+    from infra.aws.release_note import ReleaseNote
     from infra.aws.releases import Releases
     from infra.aws.rollback import Rollback
     from infra.aws.stage import Stage
     from infra.config import Project
     from infra.migrate.fitting import Schema
+    from infra.plan import Progress, Step
 
 _COLUMNS: Final = {
     "version": "VERSION",
@@ -39,9 +43,6 @@ _COLUMNS: Final = {
     "fits": "FITS",
     "megabytes": "MB",
 }
-
-#: Characters of a commit or a hash in a table.
-_SHORT: Final = 12
 
 
 def releases(
@@ -62,7 +63,8 @@ def releases(
         schema = _open(stack, project, where, url, local=local)[1] if found.versions else None
     rows = [_row(found, version, schema) for version in found.versions]
     if output_format is OutputFormat.TABLE:
-        rows = [row | {"code": row["code"] and _shortened(row["code"])} for row in rows]
+        notes = [version.note for version in found.versions]
+        rows = [row | {"code": note and note.short} for row, note in zip(rows, notes, strict=True)]
     output.show_rows(rows, output_format, columns=_COLUMNS)
 
 
@@ -98,7 +100,6 @@ def rollback(
     from infra.aws import releases as published  # noqa: PLC0415  boto3 takes time that --help need not pay
     from infra.aws import rollback as way_back  # noqa: PLC0415  as above
     from infra.aws.functions import Functions  # noqa: PLC0415  as above
-    from infra.plan import execute  # noqa: PLC0415  as above
 
     project = load_project(Path.cwd())
     account, where = open_stage(project, stage, local=local)
@@ -116,9 +117,7 @@ def rollback(
         )
         if dry_run:
             show_plan(steps, output_format)
-            return
-        with shown() as notify:
-            execute(steps, notify)
+        _carry_out(steps, chosen)
     if schema is None:
         output.say("Once the database answers, tell it which code is live: bough migrate live --record")
     record = {"stage": where.name, "version": chosen.version.number, "before": chosen.live.version}
@@ -146,6 +145,30 @@ def _open(
     except (BranchError, DatabaseUnreachableError, HistoryError) as error:
         output.say(f"What fits the database of stage {stage.name} is not known: {error}")
         return None, None
+
+
+def _carry_out(steps: Sequence[Step], chosen: Rollback) -> None:
+    """Carry out a rollback; say what is left to do where Ctrl-C came between its last two steps."""
+    left = {step.key for step in steps}
+
+    def tell(news: Progress) -> None:
+        if news.state is StepState.DONE:
+            left.remove(news.step.key)
+        notify(news)
+
+    try:
+        with EndingSignals(), shown() as notify:
+            execute(steps, tell)
+    except KeyboardInterrupt:
+        if left == {"record"}:
+            output.say(f"Version {chosen.version.number} is live, and the database was not told")
+            output.say(f"  {_recording(chosen.version.note)}")
+        raise
+
+
+def _recording(note: ReleaseNote | None) -> str:
+    """Return the command that tells the database that a version is live."""
+    return "bough migrate live --record" + (f" --head {note.head}" if note and note.head else "")
 
 
 def _smoke(project: Project, functions: Functions, chosen: Rollback) -> Callable[[], str]:
@@ -179,17 +202,10 @@ def _record(project: Project, database: StageDatabase, chosen: Rollback) -> Call
         except InfraError as error:
             raise NotRecordedError(
                 f"version {chosen.version.number} is live, and that could not be recorded: {error}",
-                hint="run no contract revision before: bough migrate live --record"
-                + (f" --head {note.head}" if note.head else ""),
+                hint=f"run no contract revision before: {_recording(note)}",
             ) from error
 
     return record
-
-
-def _shortened(code: str) -> str:
-    """Return a commit's or hash's beginning, and what stands behind it: `1f63dff2e1ad-dirty`."""
-    commit, dash, state = code.partition("-")
-    return f"{commit[:_SHORT]}{dash}{state}"
 
 
 def _row(found: Releases, version: Version, schema: Schema | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import typer
 from infra.config import load_project
 from infra.context import ProviderName
 from scripts import output
-from scripts.aws_options import Local, StageOption, open_stage
+from scripts.aws_options import DryRun, Local, StageOption, open_stage
 from scripts.confirmation import Yes, confirm
 from scripts.output import Output, OutputFormat
 from scripts.progress import show_plan, shown
@@ -107,7 +107,7 @@ def rotate(
         bool,
         typer.Option("--now", help="End what was before though it is in use: connections, or access tokens."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the steps, and change nothing.")] = False,
+    dry_run: DryRun = False,
     url: OnUrl = None,
     local: Local = False,
     yes: Yes = False,
@@ -129,7 +129,6 @@ def rotate(
     steps = plan_database(secrets, owner, application, announce=output.say)
     if dry_run:
         show_plan(steps, output_format)
-        return
     with shown() as notify:
         execute(steps, notify)
     output.say("Environments that run log in anew within 15 minutes; the old login is good until")

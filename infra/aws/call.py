@@ -54,7 +54,8 @@ def through_url(account: Account, url: FunctionUrl, request: Request) -> Answer:
         AwsUnreachableError: It does not answer.
         CredentialsMissingError: There is nobody to sign it.
     """
-    target = f"{url.url}{request.path}" + (f"?{request.query}" if request.query else "")
+    # As it is sent: a signature is of the path and the query as they are encoded.
+    target = str(httpx2.URL(f"{url.url}{request.path}" + (f"?{request.query}" if request.query else "")))
     headers = dict(request.headers)
     if url.auth == "AWS_IAM":
         headers = _signed(account, request, target)

@@ -97,6 +97,7 @@ class Function:
         revision_id: Changes with code and settings; what changes the function is given the one that was read.
         modified_at: When it last did, as Lambda writes it.
         configuration: What it runs with.
+        note: What it was built from; `None` where this is no version that `bough deploy` has published.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Function:
     revision_id: str
     modified_at: str
     configuration: Configuration
+    note: ReleaseNote | None = None
 
     @property
     def log_group(self) -> str:
@@ -121,6 +123,7 @@ class Function:
             answer["RevisionId"],
             answer["LastModified"],
             Configuration.of(answer),
+            ReleaseNote.parse(answer.get("Description", "")),
         )
 
 

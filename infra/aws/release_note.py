@@ -9,6 +9,9 @@ from typing import Final
 #: Lambda's limit for a description.
 _LIMIT: Final = 256
 
+#: Characters of a commit or a hash that people are shown.
+_SHORT: Final = 12
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseNote:
@@ -37,6 +40,12 @@ class ReleaseNote:
             message = f"a version's description has {len(text)} characters, and Lambda takes {_LIMIT}"
             raise ValueError(message)
         return text
+
+    @property
+    def short(self) -> str:
+        """The beginning of `code`, and what stands behind it: `1f63dff2e1ad-dirty`."""
+        commit, dash, state = self.code.partition("-")
+        return f"{commit[:_SHORT]}{dash}{state}"
 
     @classmethod
     def parse(cls, description: str) -> ReleaseNote | None:

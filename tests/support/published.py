@@ -25,7 +25,9 @@ import json
 def handler(event, context):
     path = event["rawPath"]
     body = {{"code": {code!r}, "path": path, "headers": event["headers"], "body": event.get("body")}}
-    print(json.dumps({{"level": "INFO", "message": "asked", "path": path}}))
+    metrics = {{"Namespace": "shop", "Dimensions": [["Place"]], "Metrics": [{{"Name": "Questions"}}]}}
+    counted = {{"_aws": {{"Timestamp": 0, "CloudWatchMetrics": [metrics]}}, "Place": "here", "Questions": 1}}
+    print(json.dumps({{"level": "INFO", "message": "asked", "path": path, **counted}}))
     if path == "/raises":
         raise ValueError("no such thing")
     status = 500 if path in {fails!r} else 200

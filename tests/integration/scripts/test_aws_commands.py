@@ -66,7 +66,14 @@ class TestCall:
         lines = [json.loads(line) for line in out.splitlines()]
         assert (code, [json.loads(line["message"])["path"] for line in lines]) == (0, ["/posts", "/fails"])
         assert {line["version"] for line in lines} == {"1"}
-        assert " [1] INFO asked path=/posts" in in_history("logs", **shop.environment)[1]
+
+    def test_shows_logs_for_reading(self, shop: Shop, in_history) -> None:
+        """Without what is there for CloudWatch's metrics, and a traceback in lines."""
+        code, _, err = in_history("call", "/raises", **shop.environment)
+        assert (code, "← 502 in" in err) == (1, True)
+        out = in_history("logs", **shop.environment)[1]
+        assert " [1] INFO asked path=/raises\n" in out
+        assert '\n    raise ValueError("no such thing")\n' in out
 
     @pytest.mark.parametrize(
         ("arguments", "refusal"),
@@ -77,6 +84,8 @@ class TestCall:
             (["/", "--token", "env:NOT_SET"], "there is no token in NOT_SET"),
             (["/", "-d", "1", "--json", "1"], "leave one out"),
             (["/", "-H", "Accept"], "-H 'Accept: text/html'"),
+            (["/", "-H", "X-Name: \u00e4"], "-H 'Accept: text/html'"),
+            (["/", "-X", "G T"], "-X PUT"),
         ],
     )
     def test_sends_nothing_that_cannot_be_meant(self, in_history, arguments: list[str], refusal: str) -> None:
@@ -100,7 +109,7 @@ class TestDestroy:
         assert (code, "There is no terminal to ask on" in err) == (2, True)
         code, out, err = in_history("destroy", "--dry-run", "-o", "json", **shop.environment)
         steps = [row["step"] for row in json.loads(out)]
-        assert (code, steps[0], steps[-1]) == (0, "lock", "unlock")
+        assert (code, steps[0], steps[-1]) == (3, "lock", "unlock")
         assert "Its database is not touched" in err
         assert Functions(shop.account).find(shop.function) is not None
         code, out, _ = in_history("destroy", shop.stage, "--yes", "-o", "json", **shop.environment)

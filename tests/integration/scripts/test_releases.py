@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -13,6 +14,7 @@ from infra.aws.functions import Functions
 from infra.aws.release_note import ReleaseNote
 from infra.aws.stage import LIVE
 from infra.migrate import live, runner
+from infra.plan import Progress, StepState
 from tests.support.published import lead, publish, zipped
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ class TestRollback:
     def test_returns_to_the_version_before(self, bough, shop: Shop) -> None:
         """The database is told; before, a dry run has shown the steps and changed nothing."""
         code, out, _ = bough("rollback", "--dry-run", "-o", "json")
-        assert (code, [row["step"] for row in json.loads(out)]) == (0, ["smoke", "shift", "record"])
+        assert (code, [row["step"] for row in json.loads(out)]) == (3, ["smoke", "shift", "record"])
         assert shop.shares() == {"3": 1}
         code, out, err = bough("rollback", "--no-smoke", "-o", "json")
         assert (code, json.loads(out)["version"], json.loads(out)["before"]) == (0, "2", "3")
@@ -109,6 +111,21 @@ class TestRollback:
         release = live.read(shop.database.direct, None)
         assert release is not None
         assert (release.head, release.revisions) == ("two", {"one", "two"})
+
+    def test_says_at_ctrl_c_that_the_database_was_not_told(
+        self, bough, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The alias stays where it was led."""
+
+        def interrupt(progress: Progress) -> None:
+            if (progress.step.key, progress.state) == ("shift", StepState.DONE):
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr("scripts.releases.shown", lambda: nullcontext(interrupt))
+        code, _, err = bough("rollback", "--no-smoke")
+        assert (code, shop.shares()) == (130, {"2": 1})
+        assert "Version 2 is live, and the database was not told" in err
+        assert "bough migrate live --record --head two" in err
 
     @pytest.mark.prove
     def test_refuses_what_the_schema_no_longer_fits(self, bough, shop: Shop) -> None:
