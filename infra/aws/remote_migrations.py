@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
+from infra.aws.errors import AwsUnreachableError
 from infra.aws.logs import Wanted, follow
 from infra.aws.secrets import Secrets
 from infra.aws.uploads import upload
@@ -107,15 +108,22 @@ class RemoteMigrations:
         self._run(RemoteRun(uuid.uuid4().hex[:12], expected=self.expected, record=True))
 
     def _run(self, run: RemoteRun) -> Report:
-        self._write_secret()
         self._update()
+        self._write_secret()
         done = self._call(run)
+        watch = f"bough logs {self.stage.name} --migrate --follow --filter {run.id}"
         try:
             self._tell(run, done)
+            answer = done.result()
         except KeyboardInterrupt:
-            self.announce(f"It goes on in AWS. Watch it: bough logs --migrate --follow --filter {run.id}")
+            self.announce(f"It goes on in AWS. Watch it: {watch}")
             raise
-        return _report(done.result())
+        except AwsUnreachableError as error:
+            # Networks on the way forget a connection that is silent for minutes.
+            raise AwsUnreachableError(
+                f"{error}; the run may go on in AWS", hint=f"watch it: {watch}; then run this again"
+            ) from error
+        return _report(answer)
 
     def _write_secret(self) -> None:
         secrets = Secrets(self.account, self.stage)

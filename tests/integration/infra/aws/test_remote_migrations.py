@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.aws.errors import AwsUnreachableError
+from infra.aws.function_errors import FunctionNotFoundError
+from infra.aws.functions import Functions
+from infra.aws.secrets import Secrets
 from infra.aws.stage import Stage
 from infra.config_tables import StageSettings
 from infra.migrate.errors import MigrationError
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.aws.account import Account
+    from infra.aws.function import Invocation
     from infra.aws.remote_migrations import RemoteMigrations
     from infra.testing.databases import Database, World
     from tests.support.histories import History
@@ -73,6 +78,33 @@ class TestApply:
             migrations.apply("dies")
         assert raised.value.hint is not None
         assert raised.value.hint.startswith("see its log: bough logs --migrate")
+
+
+class _Lost(Functions):
+    """Functions whose answers are lost on the way."""
+
+    def invoke(self, name: str, qualifier: str, event: bytes) -> Invocation:
+        raise AwsUnreachableError(f"could not call {name}:{qualifier}: Read timeout", hint="try again")
+
+
+class TestConnection:
+    """What is between here and the function."""
+
+    def test_answer_that_is_lost_says_that_the_run_may_go_on(self, migrations: RemoteMigrations) -> None:
+        """And how to watch it, whichever stage it is of."""
+        lost = replace(migrations, functions=_Lost(migrations.account))
+        with pytest.raises(AwsUnreachableError, match="the run may go on in AWS") as raised:
+            lost.apply("two")
+        assert f"bough logs {migrations.stage.name} --migrate --follow --filter" in str(raised.value.hint)
+
+    def test_stage_that_was_never_deployed_gets_no_secret(
+        self, migrations: RemoteMigrations, empty_database: Database
+    ) -> None:
+        """What would be refused is refused before anything is written."""
+        nowhere = Stage("shop", "nowhere", StageSettings())
+        with pytest.raises(FunctionNotFoundError):
+            replace(migrations, stage=nowhere, direct_url=lambda: empty_database.direct).apply("two")
+        assert Secrets(migrations.account, nowhere).list() == []
 
 
 @pytest.fixture
