@@ -74,8 +74,8 @@ _SECRETS: Final = {
     "a token of Slack": rb"\bxox[abeprs]-[A-Za-z0-9-]{20,}",
     # Of a host that others can reach: neither this machine nor one of the domains that are kept for examples.
     "a connection string with a password": (
-        rb"\bpostgres(?:ql)?(?:\+\w+)?://[^\s:/@\"'{}<>$%*]+:(?!password@|secret@|pass@|x+@)"
-        rb"[^\s:/@\"'{}<>$*\[\]]+@(?![^\s/:\"']*\bexample\b)(?!127\.)[\w-]+(?:\.[\w-]+)*\.(?!test\b|invalid\b)\w+"
+        rb"\bpostgres(?:ql)?(?:\+\w+)?://[^\s:/@\"'{}<>$%*]+:(?!password@|secret@|pass@|x+@|[$*\[]|%[(s])"
+        rb"[^\s/@\"'{}<>]+@(?![^\s/:\"']*\bexample\b)(?!127\.)[\w-]+(?:\.[\w-]+)*\.(?!test\b|invalid\b)\w+"
     ),
 }
 _SECRET: Final = re.compile(b"|".join(b"(" + pattern + b")" for pattern in _SECRETS.values()))

@@ -45,12 +45,16 @@ SECRETS = [
     ("sk_live_" + "a1B2c3D4e5F6g7H8", "a live key of Stripe"),
     ("xoxb-" + "123456789012-abcdef" * 2, "a token of Slack"),
     ("postgresql://app:s3cr3t-w0rd" + "@ep-a-1.eu-central-1.aws.neon.tech/db", "a connection string"),
+    ("postgresql://postgres:Pa$$w:0r*d[1]" + "@db.abc.supabase.co:5432/postgres", "a connection string"),
     (
         "postgresql+asyncpg://u.ref:s3cr3t" + "@aws-0-eu.pooler.supabase.com:6543/postgres",
         "a connection string",
     ),
 ]
 HARMLESS = [
+    "postgresql://app:$PASSWORD@db.internal.net/app",
+    "postgresql://app:%s@db.internal.net/app",
+    "postgresql://app:***@ep-a.aws.neon.tech/app",
     f"if text.startswith('{KEY}'):",
     "AKIA" + "IOSFODNN7EXAMPLE",
     "postgresql://postgres:postgres@localhost:5432/postgres",
