@@ -69,7 +69,7 @@ class Contents:
         handler: Lambda's notation.
         files: The project's own: path inside the artifact to path on disk.
         build_module: The text of `api/build.py`.
-        lock: The project's uv.lock.
+        lock: The project's uv.lock, and what it must fit.
         extras: Of the project's requirements, besides those of the project itself.
         groups: Of its dependency groups.
         copied: Distributions of this environment that ship where the lock has none of the name: to version.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,20 +30,27 @@ _LAYOUT: Final = "2"
 #: How folders begin that are there only while something is built.
 BUILDING: Final = ".building-"
 
+#: What of `[project]` a lock must fit.
+_ASKED: Final = ("requires-python", "dependencies", "optional-dependencies")
+
 #: Where wheels put scripts and C headers under `--target`.
 _TOP_LEVEL: Final = ("bin", "include", ".lock")
 
 
 def locked(root: Path) -> bytes:
-    """Return the project's uv.lock.
+    """Return the project's uv.lock, and what of its pyproject.toml the lock must fit.
 
     Raises:
-        DependenciesError: There is none.
+        DependenciesError: There is no lock.
     """
     try:
-        return (root / "uv.lock").read_bytes()
+        lock = (root / "uv.lock").read_bytes()
     except FileNotFoundError as error:
         raise DependenciesError(f"no uv.lock in {root}", hint=f"run `uv lock` in {root}") from error
+    pyproject = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [pyproject.get("project", {}).get(key) for key in _ASKED]
+    asked += [pyproject.get("dependency-groups"), pyproject.get("tool", {}).get("uv")]
+    return lock + json.dumps(asked, sort_keys=True, default=str).encode()
 
 
 def installed(
@@ -60,8 +69,8 @@ def installed(
     and files that were put beside them by their name and a suffix.
 
     Raises:
-        DependenciesError: There is no uv or no lock, or uv cannot install what it names: no wheel
-            for the target, no network and not cached.
+        DependenciesError: There is no uv or no lock, the lock is older than what pyproject.toml asks for, or
+            uv cannot install what it names: no wheel for the target, no network and not cached.
         OSError: The disk is full, or `cache` cannot be written.
     """
     inputs = f"{_LAYOUT} {compiler and compiler.version} {sorted(extras)} {sorted(groups)}\n".encode()
@@ -96,7 +105,7 @@ def names(folder: Path) -> frozenset[str]:
 def _install(root: Path, options: list[str], target: Target, lock: Path, folder: Path) -> None:
     # As pylock.toml, which names every wheel with its hash; of a requirements.txt uv would ask the
     # package index again, cached wheels or not.
-    export = ["export", "--format", "pylock.toml", "--frozen", "--no-default-groups", "--no-emit-project"]
+    export = ["export", "--format", "pylock.toml", "--locked", "--no-default-groups", "--no-emit-project"]
     run_uv(root, "read the lock", [*export, *options, "--output-file", str(lock)])
     # This Python only runs the installation: the wheels are the target's.
     install = ["pip", "install", "--preview-features", "pylock", "--python", sys.executable]

@@ -192,6 +192,16 @@ class TestBuildFolder:
             build_folder(project, tmp_path / "artifact")
         assert not (tmp_path / "artifact").exists()
 
+    def test_refuses_a_lock_that_is_out_of_date(self, shop: Project, tmp_path: Path) -> None:
+        """What pyproject.toml asks for meanwhile would be missing, although nothing else has changed."""
+        project = copied_with_dependencies(shop, tmp_path / "shop")
+        pyproject = project.root / "pyproject.toml"
+        pyproject.write_text(
+            pyproject.read_text().replace("dependencies = [", 'dependencies = ["iniconfig", ', 1)
+        )
+        with pytest.raises(DependenciesError, match=r"needs to be updated.*uv lock"):
+            build_folder(project, tmp_path / "artifact")
+
     def test_names_a_missing_lock(self, tmp_path: Path) -> None:
         """Without uv.lock nothing says what to ship."""
         project = copied(tmp_path / "shop")
