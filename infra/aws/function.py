@@ -97,6 +97,7 @@ class Function:
         revision_id: Changes with code and settings; what changes the function is given the one that was read.
         modified_at: When it last did, as Lambda writes it.
         configuration: What it runs with.
+        settings: What else a version keeps of the settings that it was published with.
         note: What it was built from; `None` where this is no version that `bough deploy` has published.
     """
 
@@ -106,6 +107,7 @@ class Function:
     revision_id: str
     modified_at: str
     configuration: Configuration
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     note: ReleaseNote | None = None
 
     @property
@@ -123,8 +125,23 @@ class Function:
             answer["RevisionId"],
             answer["LastModified"],
             Configuration.of(answer),
+            _settings(answer),
             ReleaseNote.parse(answer.get("Description", "")),
         )
+
+
+def _settings(answer: Any) -> dict[str, Any]:
+    """Return those settings that no `Configuration` has, without what Lambda adds to some of them."""
+    network = answer.get("VpcConfig", {})
+    return {
+        "subnets": sorted(network.get("SubnetIds", ())),
+        "security groups": sorted(network.get("SecurityGroupIds", ())),
+        "storage": answer.get("EphemeralStorage", {}).get("Size"),
+        "snapshots": answer.get("SnapStart", {}).get("ApplyOn"),
+        "tracing": answer.get("TracingConfig", {}).get("Mode"),
+        "logging": answer.get("LoggingConfig"),
+        "key": answer.get("KMSKeyArn"),
+    }
 
 
 @dataclass(frozen=True, slots=True)

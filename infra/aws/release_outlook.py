@@ -96,6 +96,7 @@ class Outlook:
             and self.newest is not None
             and self.live.code_sha256 == self.package.code_sha256
             and self.live.configuration == self.newest.configuration
+            and self.live.settings == self.newest.settings
         )
 
     @property

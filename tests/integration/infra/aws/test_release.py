@@ -177,6 +177,15 @@ class TestDeploy:
             events.unregister("before-call.lambda.GetPolicy", refuse)
         assert released.shares == {"1": 1.0}
 
+    def test_goes_on_where_a_stack_was_changed_alone(self, released: SmallStage) -> None:
+        """The deploy that did so has failed: the live version still has the settings of before."""
+        package = released.package("first")
+        assert released.deploy(package).steps() == ()
+        client = released.deployment.account.functions
+        network = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+        client.update_function_configuration(FunctionName=released.name, VpcConfig=network)  # type: ignore[arg-type]
+        assert [step.key for step in released.deploy(package).steps()][1:3] == ["publish", "smoke"]
+
     @pytest.mark.prove
     def test_leaves_alone_what_somebody_else_has_moved(self, released: SmallStage) -> None:
         """Such as a rollback since the deploy has looked."""
