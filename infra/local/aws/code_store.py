@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import secrets
 import shutil
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,11 +41,21 @@ class CodeStore:
             zipfile.BadZipFile: Its code is no zip.
             OSError: It cannot be written.
         """
-        found = self._folder / base64.b64decode(deployed.code_sha256).hex()
+        found = self._path(deployed.code_sha256)
         async with self._one_at_a_time:
             if not found.is_dir():
                 await asyncio.to_thread(self._unzip, deployed.code(), found)
         return found
+
+    async def forget(self, sha256: str) -> None:
+        """Delete code that nothing runs any more; at once for whoever looks for it."""
+        gone = self._folder / f"gone-{secrets.token_hex(8)}"
+        with suppress(FileNotFoundError):
+            self._path(sha256).rename(gone)
+        await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / base64.b64decode(sha256).hex()
 
     def _unzip(self, code: bytes, target: Path) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

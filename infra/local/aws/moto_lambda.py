@@ -38,9 +38,6 @@ _Change = TypeVar("_Change", bound="Callable[..., Any]")
 #: The server answers requests in threads, and revisions are compared before something is changed.
 _CHANGING: Final = threading.RLock()
 
-#: What an account may run at once.
-CONCURRENCY: Final = 1000
-
 
 def _one_at_a_time(change: _Change) -> _Change:
     @functools.wraps(change)
@@ -89,6 +86,7 @@ class Lambda(LambdaBackend):
                     return self.function(name, version)
         return self.function(name, qualifier)
 
+    @_one_at_a_time
     def create_function(self, spec: dict[str, Any]) -> Function:
         """Make a function; with `Publish` return its first version."""
         function = Function(self.account_id, spec, self.region_name)
@@ -140,6 +138,7 @@ class Lambda(LambdaBackend):
         self._lambdas._arns[version.function_arn] = version  # noqa: SLF001  moto's
         return version
 
+    @_one_at_a_time
     def delete_function(self, function_name: str, qualifier: str | None = None) -> None:
         """Delete a function with its URLs, or one version that no alias leads to; their environments end."""
         function = self.function(function_name, qualifier)
@@ -184,6 +183,7 @@ class Lambda(LambdaBackend):
         alias.revision_id = str(uuid.uuid4())
         return alias
 
+    @_one_at_a_time
     def delete_alias(self, name: str, function_name: str) -> None:
         """Delete an alias with its URL and its policy."""
         function = self.latest(function_name)
@@ -192,6 +192,7 @@ class Lambda(LambdaBackend):
         function.statements.pop(name, None)
         super().delete_alias(name, function_name)
 
+    @_one_at_a_time
     def add_url(self, name: str, qualifier: str, wanted: dict[str, Any]) -> UrlConfig:
         """Have a function or an alias answer HTTP."""
         function = self.latest(name)
@@ -200,9 +201,8 @@ class Lambda(LambdaBackend):
         if qualifier in function.urls:
             raise ResourceConflictError("Failed to create function url config: it exists already.")
         arn = function.deployed().arn + (f":{qualifier}" if qualifier else "")
-        config = UrlConfig(
-            function.function_name, qualifier, arn, wanted["AuthType"], cors=wanted.get("Cors")
-        )
+        config = UrlConfig(function.function_name, qualifier, arn, wanted["AuthType"])
+        config.update(wanted)
         config.url = self.runner.open_url(self, config)
         function.urls[qualifier] = config
         return config
@@ -218,6 +218,7 @@ class Lambda(LambdaBackend):
             raise GenericResourcNotFound
         return config
 
+    @_one_at_a_time
     def delete_url(self, name: str, qualifier: str) -> None:
         """Have it answer no more."""
         self.runner.close_url(self.url(name, qualifier))
@@ -263,24 +264,6 @@ class Lambda(LambdaBackend):
         deployed = function.deployed()
         arn = deployed.arn + (f":{qualifier}" if qualifier else "")
         return self.runner.invoke(deployed, payload, arn, wait=wait)
-
-    def account_settings(self) -> dict[str, Any]:
-        """Return what GetAccountSettings does."""
-        functions = list(self._lambdas.latest())
-        reserved = sum(int(each.reserved_concurrency or 0) for each in functions)
-        return {
-            "AccountLimit": {
-                "TotalCodeSize": 80_530_636_800,
-                "CodeSizeUnzipped": 262_144_000,
-                "CodeSizeZipped": 52_428_800,
-                "ConcurrentExecutions": CONCURRENCY,
-                "UnreservedConcurrentExecutions": CONCURRENCY - reserved,
-            },
-            "AccountUsage": {
-                "TotalCodeSize": sum(each.code_size for each in functions),
-                "FunctionCount": len(functions),
-            },
-        }
 
     def _alias(self, name: str, qualifier: str | None) -> LambdaAlias | None:
         return self._lambdas._aliases[self.latest(name).deployed().arn].get(qualifier or "")  # noqa: SLF001  moto's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from moto.awslambda.responses import LambdaResponse
@@ -14,6 +14,10 @@ from infra.local.function import LATEST
 
 if TYPE_CHECKING:
     from infra.local.aws.moto_lambda import Lambda
+
+
+#: What an account may run at once.
+CONCURRENCY: Final = 1000
 
 
 class LambdaResponses(LambdaResponse):
@@ -96,7 +100,20 @@ class LambdaResponses(LambdaResponse):
 
     def get_account_settings(self) -> Any:
         """Return the account's limits."""
-        return json.dumps(self.backend.account_settings())
+        functions: list[Any] = list(self.backend.list_functions())
+        reserved = sum(int(each.reserved_concurrency or 0) for each in functions)
+        limit = {
+            "TotalCodeSize": 80_530_636_800,
+            "CodeSizeUnzipped": 262_144_000,
+            "CodeSizeZipped": 52_428_800,
+            "ConcurrentExecutions": CONCURRENCY,
+            "UnreservedConcurrentExecutions": CONCURRENCY - reserved,
+        }
+        usage = {
+            "TotalCodeSize": sum(each.code_size for each in functions),
+            "FunctionCount": len(functions),
+        }
+        return json.dumps({"AccountLimit": limit, "AccountUsage": usage})
 
     def _name(self) -> str:
         """Return the function's name, given as such or in an ARN."""

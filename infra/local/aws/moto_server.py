@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 
 from infra.local import ports
 from infra.local.aws import moto_cloudwatch, moto_lambda
+from infra.local.aws.moto_lambda_responses import CONCURRENCY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,7 @@ class MotoServer:
     def __init__(self, runner: FromThreads) -> None:
         """Take a port; answer only once entered."""
         # Lambda's own limit is enforced only where an account's is named.
-        os.environ["MOTO_LAMBDA_CONCURRENCY_QUOTA"] = str(moto_lambda.CONCURRENCY)
+        os.environ["MOTO_LAMBDA_CONCURRENCY_QUOTA"] = str(CONCURRENCY)
         self._server = make_server(
             ports.LOOPBACK,
             0,

@@ -76,7 +76,7 @@ class Runner:
         self._extension = Extension()
         self._pools: dict[tuple[str, str], tuple[Deployed, EnvironmentPool]] = {}
         #: Of versions that are gone or have changed, while they do their last work.
-        self._draining: set[EnvironmentPool] = set()
+        self._draining: dict[EnvironmentPool, Deployed] = {}
         self._stopped = False
         self._tasks: set[asyncio.Task[object]] = set()
         self._endpoint = ""
@@ -121,8 +121,8 @@ class Runner:
     def retire(self, arn: str, version: str | None = None) -> None:
         """End the environments of a function, or of one version, as soon as they have done their work."""
         for key in [key for key in self._pools if key[0] == arn and version in (None, key[1])]:
-            _, pool = self._pools.pop(key)
-            self._draining.add(pool)
+            deployed, pool = self._pools.pop(key)
+            self._draining[pool] = deployed
             self._keep(self._drain(pool))
 
     async def _pool(self, deployed: Deployed) -> EnvironmentPool:
@@ -136,6 +136,9 @@ class Runner:
             raise FunctionError("Sandbox.CodeUnreadable", str(error)) from error
         if self._stopped:
             raise FunctionError("Sandbox.Stopped", "the AWS of this machine stopped")
+        if not folder.is_dir():
+            # Nothing else used it, and it was deleted meanwhile.
+            return await self._pool(deployed)
         # Another request may have been faster meanwhile.
         if key in self._pools and self._pools[key][0] == deployed:
             return self._pools[key][1]
@@ -165,7 +168,10 @@ class Runner:
 
     async def _drain(self, pool: EnvironmentPool) -> None:
         await pool.drain()
-        self._draining.discard(pool)
+        sha256 = self._draining.pop(pool).code_sha256
+        used = (*(each for each, _ in self._pools.values()), *self._draining.values())
+        if all(each.code_sha256 != sha256 for each in used):
+            await self._code.forget(sha256)
 
     def _grant(self, environment: ExecutionEnvironment, deployed: Deployed) -> dict[str, str]:
         """Give an environment its own credentials, and the extension where the function has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import time
@@ -65,10 +66,16 @@ class TestEnsureRunning:
 
     @pytest.mark.prove
     def test_nothing_is_left_of_one_that_was_killed(self, tmp_path: Path) -> None:
-        """Functions end with it, and the next one starts with nothing."""
+        """Replaced code is deleted before; functions end with it, and the next one starts with nothing."""
         with local_aws(tmp_path) as access:
             deployer = Deployer.of(access)
-            deployer.function("frozen", "def handler(e, c): return 1")
+            made = deployer.function("frozen", "def handler(e, c): return 1")
+            deployer.invoke("frozen")
+            (frozen,) = _processes_in(tmp_path)
+            deployer.client.update_function_code(FunctionName="frozen", ZipFile=code("handler = print"))
+            frozen.wait(5)
+            while (tmp_path / ".bough/aws/code" / _folder(made)).exists():
+                time.sleep(0.05)
             deployer.invoke("frozen")
             (frozen,) = _processes_in(tmp_path)
             psutil.Process(json.loads((tmp_path / ".bough/aws/address.json").read_text())["pid"]).kill()
@@ -102,6 +109,10 @@ class TestEnsureRunning:
         assert server.stop(tmp_path) == []
         assert server.find(tmp_path) is None
         assert list(tmp_path.iterdir()) == []
+
+
+def _folder(made: dict[str, str]) -> str:
+    return base64.b64decode(made["CodeSha256"]).hex()
 
 
 def _processes_in(root: Path) -> list[psutil.Process]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -204,6 +205,16 @@ class TestPreconditions:
         deployer.function("varied", "")
         with pytest.raises(client.exceptions.InvalidParameterValueException, match="request: AWS_REGION"):
             client.update_function_configuration(FunctionName="varied", Environment=wanted)
+
+    def test_a_function_is_deleted_once(self, deployer: Deployer) -> None:
+        """Whoever asks at the same time learns that it is gone."""
+        deployer.function("unwanted", "")
+        deployer.client.create_function_url_config(FunctionName="unwanted", AuthType="NONE")
+        with ThreadPoolExecutor() as threads:
+            asked = [threads.submit(deployer.client.delete_function, FunctionName="unwanted") for _ in "abc"]
+        errors = [each.exception() for each in asked]
+        assert errors.count(None) == 1
+        assert sum("ResourceNotFoundException" in str(each) for each in errors) == 2
 
     def test_the_newest_code_is_no_version_to_delete(self, deployer: Deployer) -> None:
         """It goes with the function."""
