@@ -188,9 +188,13 @@ def sweep(
             action, reason = ("delete" if each.delete else "keep"), each.reason
             if each.delete and delete:
                 try:
-                    with shown() as notify:
-                        execute(previews.down(account, where, branches.provider, each.preview), notify)
-                    action = "deleted"
+                    # Once more: it may have been opened again while others were removed.
+                    if why := pull_requests.why_keep(each.preview.number):
+                        action, reason = "keep", why
+                    else:
+                        with shown() as notify:
+                            execute(previews.down(account, where, branches.provider, each.preview), notify)
+                        action = "deleted"
                 except InfraError as error:
                     action, reason = "failed", str(error)
                     failed += 1

@@ -182,6 +182,7 @@ class PreviewUp:
         kind = "with the data" if self._wishes.with_data else "with the schema"
         # A new function answers nobody yet; new code for one that is there comes once the database fits it.
         before_code = ("upload", "logs", *(("secrets",) if self._before else ()))
+        fill = "Write" if self._wishes.with_data or self._wishes.seed is None else "Seed it, and write"
         everybody, smoke = self.auth == "NONE", self._site.project.smoke
         return (
             Step(
@@ -192,7 +193,7 @@ class PreviewUp:
             Step("package", "Package the code", self._build),
             Step("upload", "Upload it", self._upload, ("package",)),
             Step("migrate", "Apply the revisions that it lacks", self._migrate, ("branch",)),
-            Step("secrets", f"Seed it, and write {' and '.join(OWN_SECRETS)}", self._fill, ("migrate",)),
+            Step("secrets", f"{fill} {' and '.join(OWN_SECRETS)}", self._fill, ("migrate",)),
             Step("logs", f"Log group, lines kept for {_LOG_DAYS} days", self._ensure_logs, ("branch",)),
             Step("function", f"Function {self.name}", self._ensure_function, before_code),
             Step(

@@ -178,5 +178,5 @@ def _clear(account: Account, stage: Stage, number: int) -> None:
 
 def _number(name: str, before: str) -> int | None:
     """Return the number in `<before>pr-<number>`, `None` where a name is another."""
-    match = re.fullmatch(rf"{re.escape(before)}pr-([0-9]{{1,7}})", name)
+    match = re.fullmatch(rf"{re.escape(before)}pr-([1-9][0-9]{{0,6}})", name)
     return int(match[1]) if match else None

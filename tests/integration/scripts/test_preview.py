@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ from infra.aws.target import Target
 from infra.branches.identity import BranchIdentity
 from infra.branches.neon.provider import NeonProvider
 from infra.branches.provider import BranchSpec, DatabaseRole
+from infra.branches.pull_requests import GivenPullRequests
 from infra.config import load_project
 from infra.context import ProviderName
 from infra.migrate import runner
@@ -213,6 +215,20 @@ class TestUp:
         assert preview("down", "13", "--yes")[0] == 0
 
     @pytest.mark.prove
+    def test_is_closed_before_it_is_given_data(self, preview, deployed: Shop, monkeypatch) -> None:
+        """Its URL was everybody's, and new environments would read the new connection string at once."""
+        shop = replace(deployed, number=15)
+        assert json.loads(preview("up", "15", "-o", "json")[1])["auth"] == "NONE"
+        # As when it has expired.
+        shop.provider.delete("pr-15")
+        asked: list[str] = []
+        ask = BaseClient._make_api_call
+        monkeypatch.setattr(BaseClient, "_make_api_call", lambda *call: asked.append(call[1]) or ask(*call))
+        assert json.loads(preview("up", "15", "--with-data", "-o", "json")[1])["auth"] == "AWS_IAM"
+        assert asked.index("UpdateFunctionUrlConfig") < asked.index("PutParameter")
+        assert preview("down", "15", "--yes")[0] == 0
+
+    @pytest.mark.prove
     def test_completes_what_was_left_half_made(self, preview, deployed: Shop) -> None:
         """A copied schema that does not say its revision is made again; the list shows what is missing."""
         shop = replace(deployed, number=14)
@@ -294,3 +310,17 @@ class TestSweep:
         )
         assert (shop.left(), replace(shop, number=22).left()) == ([], [])
         Functions(shop.account).delete(stage.preview(23))
+
+    @pytest.mark.prove
+    def test_keeps_what_was_opened_again_meanwhile(self, preview, deployed: Shop, monkeypatch) -> None:
+        """It is asked once more right before each end."""
+        shop = replace(deployed, number=24)
+        shop.provider.create(BranchSpec("pr-24"))
+        answers = iter([None, "pull request 24 is open"])
+        monkeypatch.setattr(GivenPullRequests, "why_keep", lambda *_: next(answers))
+        options = ("--delete", "--grace", "1s", "--open-pull-requests", "none", "-o", "json")
+        time.sleep(1)
+        (row,) = json.loads(preview("sweep", *options)[1])
+        assert (row["action"], row["reason"]) == ("keep", "pull request 24 is open")
+        assert shop.left() == ["pr-24"]
+        shop.provider.delete("pr-24")
