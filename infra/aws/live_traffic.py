@@ -51,6 +51,18 @@ class LiveTraffic:
         self._announce = announce
         self._stopped = threading.Event()
 
+    def check(self) -> None:
+        """Refuse to go on when the requests are not led as they were when that was read.
+
+        Raises:
+            FunctionChangedError: Another deploy or a rollback has ended since; nothing was changed.
+        """
+        if self._functions.alias(self._name, LIVE) != self._before:
+            raise FunctionChangedError(
+                f"somebody else has moved {LIVE} of {self._name} since this deploy looked",
+                hint="nothing was changed; see what is live with `bough releases`, then deploy again",
+            )
+
     def watch(self, canary: Canary, version: str, smoke: Smoke) -> str:
         """Lead a share to a version, and watch it; what is wrong with it ends that. Return what was seen.
 

@@ -117,7 +117,7 @@ class Deploy:
         wanted = [*self._before_code(), *self._code(), *self._record()]
         if not wanted:
             return ()
-        lock = Step("lock", f"Lock stage {self.to.stage.name}", self._lock.take, undo=self._lock.release)
+        lock = Step("lock", f"Lock stage {self.to.stage.name}", self._take_lock, undo=self._lock.release)
         steps = [lock, *wanted, Step("unlock", "Unlock the stage", self._unlock)]
         return (lock, *(replace(step, after=(before.key,)) for before, step in pairwise(steps)))
 
@@ -163,6 +163,14 @@ class Deploy:
             yield Step("record", "Record in the database what is live", self.to.remote.record)
         if found.must_release:
             yield Step("prune", "Delete old versions", self._prune)
+
+    def _take_lock(self) -> None:
+        self._lock.take()
+        try:
+            self._traffic.check()
+        except Exception:
+            self._lock.release()
+            raise
 
     def _rehearse(self) -> str | None:
         database, live = self._database(), self.found.live

@@ -98,6 +98,7 @@ def ignore(_: Progress) -> None:
 class TestDestroy:
     """`destroy.find` and `destroy.steps`."""
 
+    @pytest.mark.prove
     def test_leaves_nothing_of_the_stage_and_all_of_others(self, account: Account, tmp_path: Path) -> None:
         """Each thing was listed before; the second time there is nothing to do."""
         before = names(account)
