@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from infra.branches.errors import BranchDiffersError, NotSupportedError
 from infra.branches.identity import BranchIdentity
 from infra.branches.provider import BranchSpec, DatabaseRole
-from infra.migrate import branch_history, runner
+from infra.migrate.settled import is_settled, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,11 @@ class PreviewBranch:
         branch, what = self._kept(found)
         identity = BranchIdentity.of(self.host, branch)
         url = self.provider.direct_url(branch.id, DatabaseRole.OWNER)
-        if (why := branch_history.standing(self.project, url, identity).strayed) is None:
+        if is_settled(self.project, url, identity):
+            return branch, what
+        from infra.migrate import branch_history  # noqa: PLC0415  Alembic takes longer than all the rest
+
+        if (why := branch_history.strayed(self.project, url, identity)) is None:
             return branch, what
         self.announce(f"The branch {self.name} is deleted and made again: {why}")
         self.provider.delete(branch.id)
@@ -77,14 +81,19 @@ class PreviewBranch:
         """
         url = self.provider.direct_url(branch.id, DatabaseRole.OWNER)
         identity = BranchIdentity.of(self.host, branch)
-        if branch_history.standing(self.project, url, identity).is_current:
+        if is_settled(self.project, url, identity):
             return None
+        from infra.migrate import branch_history, runner  # noqa: PLC0415  as above
+
         done = runner.apply(self.project, url, expected=identity, unused=True)
         ids = [run.id for run in done.runs]
         branch_history.remember(self.project, url, ids)
+        settle(self.project, url)
         return ", ".join(ids) or None
 
     def _make(self) -> Branch:
+        from infra.migrate import branch_history  # noqa: PLC0415  as above
+
         parent = self.provider.direct_url(self.parent.id, DatabaseRole.OWNER)
         identity = BranchIdentity.of(self.host, self.parent)
         before = None if self.with_data else branch_history.inheritance(parent, identity)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.branches import identity
-from infra.migrate import order, progress
-from infra.migrate.connection import current_versions, has_table, open_connection
+from infra.migrate import progress
+from infra.migrate.connection import TIMEOUTS, current_versions, has_table, open_connection
 from infra.migrate.history import History, alembic_config
-from infra.migrate.runner import TIMEOUTS
+from infra.migrate.settled import ALL, MAKE_TABLE, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from infra.config import Project
     from infra.migrate.connection import Connection
 
-_MAKE: Final = "CREATE TABLE IF NOT EXISTS bough_preview (revision text PRIMARY KEY, sha256 text NOT NULL)"
 #: Tables that an application has made.
 _TABLES: Final = """
     SELECT EXISTS (
@@ -47,19 +46,6 @@ class Inheritance:
 
     versions: tuple[str, ...]
     recorded: tuple[tuple[Any, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The database of a pull request beside its code.
-
-    Args:
-        strayed: Why no revision leads from there to the code's; `None` where one may.
-        is_current: Whether it has all revisions of the code.
-    """
-
-    strayed: str | None
-    is_current: bool
 
 
 def inheritance(url: DirectUrl, expected: BranchIdentity) -> Inheritance:
@@ -99,19 +85,15 @@ def inherit(url: DirectUrl, expected: BranchIdentity, given: Inheritance) -> Non
                 )
 
 
-def standing(project: Project, url: DirectUrl, expected: BranchIdentity) -> Standing:
-    """Compare a database with the code; takes no lock and changes nothing.
+def strayed(project: Project, url: DirectUrl, expected: BranchIdentity) -> str | None:
+    """Return why no revision leads from a database to the code's, `None` where one may; changes nothing.
 
     Raises:
         TargetError, MigrationError: It is another branch, cannot be read, or the history is broken.
     """
     with open_connection(url, TIMEOUTS) as connection, alembic_config(project) as config:
         identity.verify(connection, expected)
-        history = History(config)
-        versions = current_versions(connection)
-        why = _why_strayed(connection, history, versions)
-        head = () if history.head is None else (history.head,)
-        return Standing(why, why is None and versions == head and order.find(connection, history) is None)
+        return _why_strayed(connection, History(config), current_versions(connection))
 
 
 def remember(project: Project, url: DirectUrl, revisions: Iterable[str]) -> None:
@@ -124,9 +106,9 @@ def remember(project: Project, url: DirectUrl, revisions: Iterable[str]) -> None
         files = {each.id: each.path for each in History(config)}
         rows = [(revision, _sha256(files[revision])) for revision in revisions]
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.execute(_MAKE)
+            cursor.execute(MAKE_TABLE)
             cursor.executemany(
-                "INSERT INTO bough_preview VALUES (%s, %s)"
+                f"INSERT INTO {TABLE} VALUES (%s, %s)"  # noqa: S608  our own table
                 " ON CONFLICT (revision) DO UPDATE SET sha256 = excluded.sha256",
                 rows,
             )
@@ -139,10 +121,13 @@ def _why_strayed(connection: Connection, history: History, versions: tuple[str, 
         return "it was left half made"
     if half_done := sorted(progress.load(connection)):
         return f"{', '.join(half_done)} was left half applied"
-    if not has_table(connection, "bough_preview"):
+    if not has_table(connection, TABLE):
         return None
     files = {each.id: each.path for each in history}
-    remembered = connection.execute("SELECT revision, sha256 FROM bough_preview ORDER BY revision").fetchall()
+    remembered = connection.execute(
+        f"SELECT revision, sha256 FROM {TABLE} WHERE revision <> %s ORDER BY revision",  # noqa: S608  as above
+        (ALL,),
+    ).fetchall()
     changed = [
         revision
         for revision, sha256 in remembered

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from infra.local.throwaway import throwaway_cluster
 from infra.migrate import models, phases, runner
 from infra.migrate.catalog import differences, snapshot
-from infra.migrate.connection import open_connection
+from infra.migrate.connection import TIMEOUTS, open_connection
 from infra.migrate.errors import RevisionFailedError
 from infra.migrate.findings import Finding, Verdict
 from infra.migrate.history import History, alembic_config
@@ -19,7 +19,6 @@ from infra.migrate.lint import lint_since
 from infra.migrate.linting.declarations import declarations
 from infra.migrate.main_branch import is_in_repository, revision_files
 from infra.migrate.reference import USUAL, make_reference
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ExecStatus
 
 from api.database.connection_url import DirectUrl
+from api.database.timeouts import Timeouts
 from infra.migrate.errors import (
     DatabaseUnreachableError,
     MeasurementError,
@@ -25,9 +25,14 @@ from infra.migrate.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from api.database.timeouts import Timeouts
+    import sqlalchemy as sa
 
     Connection = psycopg.Connection[tuple[Any, ...]]
+
+#: What holds where `[tool.bough.migrate]` does not say otherwise. A lock is given up soon, because every
+#: later query of that table queues behind who waits for it; a statement may run long, because most take
+#: no lock that matters.
+TIMEOUTS: Final = Timeouts(statement=900.0, lock=5.0, idle_in_transaction=300.0)
 
 #: Seconds; libpq itself would wait for as long as the network lets it.
 _CONNECT_TIMEOUT: Final = 10
@@ -112,6 +117,8 @@ def as_sqlalchemy(connection: Connection) -> Iterator[sa.Connection]:
 
     SQLAlchemy begins its transactions itself, so that Alembic finds none open when it is configured.
     """
+    import sqlalchemy as sa  # noqa: PLC0415  a third of a second that who only reads need not wait for
+
     connection.autocommit = False
     # Parameters may be data, which no message is to show.
     engine = sa.create_engine(

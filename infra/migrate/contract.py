@@ -15,12 +15,11 @@ from infra.branches import identity
 from infra.branches.errors import NotSupportedError
 from infra.branches.provider import BranchSpec
 from infra.migrate import order, phases, records, runner
-from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, current_versions, open_connection
 from infra.migrate.errors import ContractRefusedError, RehearsalMissingError, RehearsalStaleError
 from infra.migrate.history import History, alembic_config
 from infra.migrate.rehearsal import memory
 from infra.migrate.rehearsal.rehearse import rehearse
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,12 +18,11 @@ from infra.branches import identity
 from infra.local.throwaway import throwaway_cluster
 from infra.migrate import models, runner
 from infra.migrate.catalog import Catalog, Difference, differences, snapshot
-from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, current_versions, open_connection
 from infra.migrate.drift_undo import undo
 from infra.migrate.errors import MigrationError, ReferenceImpossibleError
 from infra.migrate.history import History, alembic_config
 from infra.migrate.reference import Surroundings, make_reference
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

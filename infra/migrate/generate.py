@@ -16,7 +16,7 @@ from alembic.operations import ops
 from alembic.util import CommandError
 
 from infra.migrate import order
-from infra.migrate.connection import as_sqlalchemy, current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, as_sqlalchemy, current_versions, open_connection
 from infra.migrate.errors import (
     DatabaseBehindError,
     DirectUrlMissingError,
@@ -26,7 +26,6 @@ from infra.migrate.errors import (
     RevisionExistsError,
 )
 from infra.migrate.history import History, Phase, alembic_config
-from infra.migrate.runner import TIMEOUTS
 from infra.migrate.writing import checks, enums
 from infra.migrate.writing.split import split
 

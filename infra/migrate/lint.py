@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from infra.migrate import phases
-from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, current_versions, open_connection
 from infra.migrate.errors import GitBranchUnknownError
 from infra.migrate.history import History, alembic_config
 from infra.migrate.linting import revision_rules, statement_rules, suppressions
@@ -22,7 +22,6 @@ from infra.migrate.linting.sources import sources
 from infra.migrate.linting.squawk import KEPT, squawk
 from infra.migrate.main_branch import revision_files
 from infra.migrate.rehearsal import verdict
-from infra.migrate.runner import TIMEOUTS
 from infra.migrate.sizes import estimated_rows
 
 if TYPE_CHECKING:

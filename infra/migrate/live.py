@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from infra.aws import sources
 from infra.branches import identity
 from infra.migrate import records
-from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, current_versions, open_connection
 from infra.migrate.errors import NotLiveError
 from infra.migrate.history import History, alembic_config
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from pathlib import Path

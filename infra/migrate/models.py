@@ -12,10 +12,9 @@ from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.migrate.catalog import Catalog, Difference, Thing, differences, snapshot
-from infra.migrate.connection import as_sqlalchemy, open_connection
+from infra.migrate.connection import TIMEOUTS, as_sqlalchemy, open_connection
 from infra.migrate.errors import HistoryError
 from infra.migrate.history import alembic_config
-from infra.migrate.runner import TIMEOUTS
 from infra.migrate.writing.enums import plain
 
 if TYPE_CHECKING:

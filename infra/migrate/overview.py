@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from infra.branches import identity
 from infra.migrate import records
-from infra.migrate.connection import open_connection
+from infra.migrate.connection import TIMEOUTS, open_connection
 from infra.migrate.history import History, alembic_config
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from infra.branches import identity
 from infra.migrate import main_branch, records
-from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, current_versions, open_connection
 from infra.migrate.errors import RebaseAmbiguousError, RebaseRefusedError, UnknownRevisionError
 from infra.migrate.revision_files import Edit, heads, in_order, read, with_ancestors
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

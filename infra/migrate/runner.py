@@ -10,14 +10,13 @@ from __future__ import annotations
 import io
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from alembic import command
 
-from api.database.timeouts import Timeouts
 from infra.branches import identity
 from infra.migrate import lock, phases, progress, records
-from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, current_versions, open_connection
 from infra.migrate.errors import MigrationError, UnknownRevisionError
 from infra.migrate.history import History, Revision, alembic_config
 from infra.migrate.locked_run import LockedRun, Way
@@ -26,16 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from api.database.connection_url import DirectUrl
+    from api.database.timeouts import Timeouts
     from infra.branches.identity import BranchIdentity
     from infra.config import Project
     from infra.migrate.attempts import RevisionRun
     from infra.migrate.connection import Connection
     from infra.migrate.observer import Observer
-
-#: What holds where `[tool.bough.migrate]` does not say otherwise. A lock is given up soon, because every
-#: later query of that table queues behind who waits for it; a statement may run long, because most take
-#: no lock that matters.
-TIMEOUTS: Final = Timeouts(statement=900.0, lock=5.0, idle_in_transaction=300.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,13 @@ from infra.local import own_folder
 from infra.local.throwaway import throwaway_cluster
 from infra.migrate import generate, main_branch, runner
 from infra.migrate.catalog import differences, snapshot
-from infra.migrate.connection import open_connection
+from infra.migrate.connection import TIMEOUTS, open_connection
 from infra.migrate.errors import NothingToGenerateError, SquashRefusedError
 from infra.migrate.history import History, alembic_config
 from infra.migrate.linting.sources import sources
 from infra.migrate.rebase import look
 from infra.migrate.reference import USUAL, make_reference
 from infra.migrate.revision_files import read
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.migrate import order, phases, progress, records
-from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, current_versions, open_connection
 from infra.migrate.history import History, Revision, alembic_config
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from api.database.connection_url import DirectUrl

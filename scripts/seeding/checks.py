@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.migrate.connection import open_connection
-from infra.migrate.runner import TIMEOUTS
+from infra.migrate.connection import TIMEOUTS, open_connection
 from infra.migrate.status import status
 from scripts.seeding.errors import NotMigratedError, PostsExistError
 

@@ -17,13 +17,12 @@ from infra.local.own_folder import write_private
 from infra.local.pooler import Pooler, find_pgbouncer
 from infra.local.postgres import PostgresCluster
 from infra.local.throwaway import throwaway_folder
-from infra.migrate.connection import open_connection
+from infra.migrate.connection import TIMEOUTS, open_connection
 from infra.migrate.errors import CopyImpossibleError
 from infra.migrate.rehearsal import sample
 from infra.migrate.rehearsal.copied_schema import CopiedSchema, Source
 from infra.migrate.rehearsal.fork import NAME_PREFIX, Fork
 from infra.migrate.rehearsal.results import ForkKind
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,9 @@ from infra.branches.errors import NotSupportedError, TargetUnmarkedError
 from infra.branches.identity import BranchIdentity
 from infra.branches.provider import BranchSpec, DatabaseRole
 from infra.errors import InfraError
-from infra.migrate.connection import open_connection
+from infra.migrate.connection import TIMEOUTS, open_connection
 from infra.migrate.errors import ForkDiffersError, PoolerUnusableError
 from infra.migrate.rehearsal.results import ForkKind
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

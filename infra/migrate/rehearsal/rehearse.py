@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from infra.branches import identity
 from infra.errors import InfraError
 from infra.migrate import records
-from infra.migrate.connection import open_connection
+from infra.migrate.connection import TIMEOUTS, open_connection
 from infra.migrate.findings import Verdict
 from infra.migrate.rehearsal import memory
 from infra.migrate.rehearsal.fork import Origin
@@ -22,7 +22,6 @@ from infra.migrate.rehearsal.fork_run import ForkRun
 from infra.migrate.rehearsal.results import Rehearsal
 from infra.migrate.rehearsal.target import look
 from infra.migrate.report import to_json
-from infra.migrate.runner import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.migrate import catalog, runner
 from infra.migrate.catalog import differences, listed
-from infra.migrate.connection import open_connection
+from infra.migrate.connection import TIMEOUTS, open_connection
 from infra.migrate.errors import MigrationError
 from infra.migrate.rehearsal.results import Check, Outcome
 
@@ -126,5 +126,5 @@ def _is_validated(difference: Difference) -> bool:
 
 def look(fork: Fork) -> Catalog:
     """Return a fork's schema."""
-    with open_connection(fork.direct, runner.TIMEOUTS) as connection:
+    with open_connection(fork.direct, TIMEOUTS) as connection:
         return catalog.snapshot(connection)

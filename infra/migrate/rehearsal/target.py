@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from infra.branches import identity
 from infra.migrate import catalog, order, phases, records
-from infra.migrate.connection import current_versions, open_connection
+from infra.migrate.connection import TIMEOUTS, current_versions, open_connection
 from infra.migrate.history import History, alembic_config
-from infra.migrate.runner import TIMEOUTS
 from infra.migrate.sizes import estimated_rows
 
 if TYPE_CHECKING:
