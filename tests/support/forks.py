@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from infra.branches.identity import PLAIN, BranchIdentity
 from infra.migrate.rehearsal.fork import Fork
 from infra.migrate.rehearsal.results import ForkKind
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class TemplateForking:
-    """Forks a database of the tests' world; nobody may be connected to it then.
+    """Forks a database of the tests' world; who is connected to it then, such as its pooler, is no longer.
 
     Args:
         world: Where it is.
@@ -34,6 +36,11 @@ class TemplateForking:
 
     @contextmanager
     def __call__(self, origin: Origin, /) -> Iterator[Fork]:
+        with psycopg.connect(self.world.superuser("postgres").libpq(), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [origin.url.database],
+            )
         with self.world.new_database(origin.url.database) as copy:
             self.forks.append(copy.name)
             self.meddle(copy)
