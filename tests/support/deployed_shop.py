@@ -23,6 +23,7 @@ from infra.kit.creation import Answers, create
 from infra.local.aws import server
 from tests.support.bough_up import BOUGH, REPOSITORY, remove
 from tests.support.small_kit import commit, git
+from tests.support.stacks import LOOPBACK_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,11 +75,17 @@ class Ended:
 
 
 class Shop:
-    """Its folder, and what its owner does there."""
+    """Its folder, and what its owner does there.
+
+    Attributes:
+        root: The folder.
+        refused: Names the connections, one in a line, that osls would have opened to other machines.
+    """
 
     def __init__(self, root: Path) -> None:
         """Make the project, with two stages and a first commit."""
         self.root = root
+        self.refused = root.with_name("refused_connections")
         create(root, Answers("shop", "shop"), force=False, announce=print, kit=REPOSITORY)
         with (root / "pyproject.toml").open("a") as file:
             file.write("\n[tool.bough.stages.production]\n\n[tool.bough.stages.staging]\n")
@@ -92,6 +99,9 @@ class Shop:
         variables |= {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root),
+            # osls speaks to the AWS of this machine and to nobody else.
+            "NODE_OPTIONS": f"--require {LOOPBACK_ONLY}",
+            "REFUSED_CONNECTIONS": str(self.refused),
             **environment,
         }
         return subprocess.Popen(
@@ -220,6 +230,7 @@ class Shop:
         return str(httpx2.get(f"{self.url}/openapi.json", timeout=PATIENCE).json()["info"]["version"])
 
     def end(self) -> None:
-        """Stop all that was started, and delete the project."""
+        """Stop all that was started, and delete the project; nothing may have left this machine."""
         server.stop(self.root)
         remove(self.root)
+        assert not self.refused.exists(), self.refused.read_text()

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from tests.support.deployed_shop import FUNCTION, PATIENCE
+from tests.support.small_kit import git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +43,12 @@ class TestFirstDeploy:
         """The very code that was packaged, taken back from AWS, writes to the database and reads from it."""
         shop, done = first_deploy
         assert (done.json["version"], done.json["previous"], done.json["held_back"]) == ("1", None, [])
+        assert done.json["code"] == git(shop.root, "rev-list", "--max-parents=0", "HEAD")
         live = shop.account.functions.get_function_configuration(FunctionName=FUNCTION, Qualifier="live")
-        assert base64.b64decode(live["CodeSha256"]).hex() == done.json["code"]
+        sha256 = base64.b64decode(live["CodeSha256"]).hex()
+        assert (shop.root / ".bough" / "deployed" / f"{sha256}.zip").is_file()
         # What the AWS of this machine has unzipped, and runs.
-        assert list((shop.root / ".bough" / "aws").glob(f"**/{done.json['code']}/api/app.py"))
+        assert list((shop.root / ".bough" / "aws").glob(f"**/{sha256}/api/app.py"))
         with httpx2.Client(base_url=done.json["url"], timeout=PATIENCE) as api:
             assert api.post("/users", json=LOGIN | {"username": "ada"}).status_code == 201
             token = api.post("/auth/login", json=LOGIN).json()["access_token"]
