@@ -13,12 +13,14 @@ APP = FILES["api/app.py"]
 
 @pytest.fixture
 def later(kit):
-    """Commit to the kit on a git branch of the test's own; return its id."""
-    git(kit, "checkout", "--quiet", "--detach")
+    """Commit to the kit, each time on top of the last, on no git branch; return the commit's id."""
+    last = ["main"]
 
     def change(**contents):
+        git(kit, "checkout", "--quiet", "--detach", last[-1])
         try:
-            return commit(kit, **contents)
+            last.append(commit(kit, **contents))
+            return last[-1]
         finally:
             git(kit, "checkout", "--quiet", "main")
 
