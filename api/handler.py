@@ -1,8 +1,8 @@
 """The Lambda entry point: any ASGI application behind Function URL, HTTP API, REST API or load balancer.
 
 Which application: `APP` of the generated `api.build` in an artifact; in a source checkout the environment
-variable `BOUGH_APP`, `api.app:app` by default. Of the kit this module imports
-`api.metrics` alone, which travels with it: so it serves any project.
+variable `BOUGH_APP`, `api.app:app` by default. Of the kit it imports `api.metrics` alone,
+so that it serves any project.
 
 One event loop lives as long as the execution environment, and everything runs in it: connections belong to
 the loop that opened them. `asyncio.run()` would make, close and unset another.
@@ -270,8 +270,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         work = load(on_event)(event, context) if on_event else None
         if work is None:
             raise _not_http(event)
-        result: dict[str, Any] = _loop.run_until_complete(work)
-        return result
+        return _loop.run_until_complete(work)
     # Again, because code that calls asyncio.run() leaves no current loop behind.
     asyncio.set_event_loop(_loop)
     if not _host_is_sound(event):

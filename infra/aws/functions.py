@@ -44,7 +44,7 @@ _PUBLISH_PATIENCE: Final = 900
 _LOOK: Final = 1
 
 #: Seconds that an invocation may take, Lambda's longest and some more.
-_INVOCATION_PATIENCE: Final = 910
+_LONGEST: Final = 910
 
 
 class Functions:
@@ -62,10 +62,7 @@ class Functions:
     def _invoker(self) -> LambdaClient:
         # A retry would run the function again, which may have been running all the time.
         config = Config(
-            connect_timeout=5,
-            read_timeout=_INVOCATION_PATIENCE,
-            retries={"total_max_attempts": 1},
-            tcp_keepalive=True,
+            connect_timeout=5, read_timeout=_LONGEST, retries={"total_max_attempts": 1}, tcp_keepalive=True
         )
         return self._account.session.client("lambda", endpoint_url=self._account.endpoint, config=config)
 

@@ -37,7 +37,6 @@ def late(folder: str) -> int:
     return VERSION
 """
 
-
 #: Of a page that may call the API, as a variable of the shell says.
 ORIGIN = "http://localhost:5173"
 
@@ -227,8 +226,7 @@ class TestAfterAKill:
         """`kill -9` of `bough up` alone: its functions end, status tells what runs, the next uses it."""
         with BoughUp(shop) as killed:
             httpx2.get(f"{killed.url}/items/a")
-            functions = killed.environments()
-            assert functions
+            assert (functions := killed.environments())
             servers = killed.servers()
             plane = control_plane.find(shop)
             os.kill(killed.process.pid, signal.SIGKILL)
@@ -257,8 +255,7 @@ class TestBadInput:
             done = bough(shop, "up", "--port", str(port))
         assert done.returncode == 1
         assert f"error[PORT_IN_USE]: port {port} is in use by" in done.stderr
-        assert f"(pid {os.getpid()})" in done.stderr
-        assert "--port" in done.stderr
+        assert all(part in done.stderr for part in (f"(pid {os.getpid()})", "--port"))
         assert not (shop / ".bough" / "neon").exists()
 
 
