@@ -1,8 +1,7 @@
 """The Lambda entry point: any ASGI application behind Function URL, HTTP API, REST API or load balancer.
 
-Which application: `APP` of the generated `api.build` in an artifact; in a source checkout the environment
-variable `BOUGH_APP`, `api.app:app` by default. Of the kit it imports `api.metrics` alone,
-so that it serves any project.
+Which application: `APP` of the generated `api.build` in an artifact; in a source checkout the variable
+`BOUGH_APP`, `api.app:app` by default. Of the kit it imports `api.metrics` alone, so it serves any project.
 
 One event loop lives as long as the execution environment, and everything runs in it: connections belong to
 the loop that opened them. `asyncio.run()` would make, close and unset another.
