@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import httpx2
@@ -40,6 +42,16 @@ def add(file, text):
     return file.read_text()
 
 
+def give_uv(root):
+    """Do what the first step of a project's bootstrap does by the network: an environment with uv alone."""
+    subprocess.run([sys.executable, "-m", "venv", root / ".venv"], check=True)
+    for file in metadata.files("uv"):
+        source = Path(file.locate()).resolve()
+        target = root / ".venv" / source.relative_to(Path(sys.prefix).resolve())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+
+
 @pytest.fixture
 def kit(tmp_path):
     """A clone of this repository, for the test to change."""
@@ -62,6 +74,7 @@ class TestNewProject:
     @pytest.mark.parametrize("project", [False], indirect=True, ids=["without-sample"])
     def test_lives_from_its_first_command_to_its_first_update(self, kit, project):
         """Set up, checked, started, tested, and updated: the kit's changes stand beside its owner's."""
+        give_uv(project)
         run(project, "make", "check")
         with BoughUp(project, program=project / ".venv" / "bin" / "bough") as up:
             assert httpx2.get(f"{up.url}/readyz", timeout=PATIENCE).json()["status"] == "ready"

@@ -51,14 +51,17 @@ class TestEnsureRunning:
         """Code that was replaced while it ran is ended as well, and nothing is left of it."""
         with local_aws(tmp_path) as access, ThreadPoolExecutor() as threads:
             deployer = Deployer.of(access)
-            deployer.function("slow", "import time\ndef handler(e, c): time.sleep(60)", Timeout=90)
+            handler = f"def handler(e, c): Path({str(tmp_path / 'begun')!r}).touch(); time.sleep(60)"
+            deployer.function("slow", f"import time\nfrom pathlib import Path\n{handler}", Timeout=90)
             running = threads.submit(deployer.invoke, "slow")
-            while not (found := _processes_in(tmp_path)):
+            while not (tmp_path / "begun").exists():
                 time.sleep(0.05)
+            found = _processes_in(tmp_path)
             deployer.client.update_function_code(FunctionName="slow", ZipFile=code("handler = print"))
-            begun = time.monotonic()
+            start = time.monotonic()
             server.stop(tmp_path)
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - start < 10
+            assert found
             with pytest.raises(BotoCoreError):
                 running.result()
         assert not [each for each in found if each.is_running()]

@@ -118,7 +118,9 @@ class TestOnlineCopy:
             assert connection.execute("SELECT count(*) FROM large").fetchone() == (20_000,)
             # The index, walked alone, has what the heap has.
             connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
-            assert connection.execute("SELECT count(id) FROM transfers WHERE id > 0").fetchone() == (transfers,)
+            assert connection.execute("SELECT count(id) FROM transfers WHERE id > 0").fetchone() == (
+                transfers,
+            )
             assert connection.execute("SELECT count(*) FROM pg_replication_slots").fetchone() == (0,)
         cluster.stop()
         checked = subprocess.run(
