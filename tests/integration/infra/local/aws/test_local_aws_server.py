@@ -62,8 +62,9 @@ class TestEnsureRunning:
             server.stop(tmp_path)
             assert time.monotonic() - start < 10
             assert found
-            with pytest.raises(BotoCoreError):
-                running.result()
+            # Its end is answered, unless the server's own comes first.
+            lost = isinstance(running.exception(), BotoCoreError)
+            assert lost or running.result()["FunctionError"] == "Unhandled"
         assert not [each for each in found if each.is_running()]
         assert not (tmp_path / ".bough" / "aws" / "code").exists()
 
